@@ -1,0 +1,3 @@
+module argocd-image-updater
+
+go 1.26

@@ -1,0 +1,108 @@
+// Package argo holds the Argo CD Application as far as the updater needs it:
+// its sources, its type, the images it runs, the name of its override file.
+//
+// It reads what it is given and refuses to go and look: Applications come from
+// its child packages, files of the repository as plain lists of names.
+package argo
+
+// Key names an Application.
+type Key struct {
+	Namespace string
+	Name      string
+}
+
+// String is namespace/name, or the name alone where the namespace is unknown.
+func (k Key) String() string {
+	if k.Namespace == "" {
+		return k.Name
+	}
+	return k.Namespace + "/" + k.Name
+}
+
+// Application is an Argo CD Application, trimmed. It is never written back;
+// see DESIGN invariant "write only what you own" in ARCHITECTURE.md.
+type Application struct {
+	Key
+	Annotations map[string]string
+	Labels      map[string]string
+	Project     string
+	// Sources in the order of spec.sources; one for spec.source. With a source
+	// hydrator, the dry source.
+	Sources []Source
+	// Multi is set if the Application has spec.sources.
+	Multi  bool
+	Status Status
+	// Origin is where the Application was read, for messages: "apps/web.yaml:12"
+	// or "".
+	Origin string
+}
+
+// Source is one source of an Application.
+type Source struct {
+	RepoURL        string
+	Path           string
+	TargetRevision string
+	Chart          string
+	Ref            string
+	Helm           *Helm
+	Kustomize      *Kustomize
+	Plugin         *Plugin
+	Directory      *Directory
+}
+
+// Helm is the helm block of a source.
+type Helm struct {
+	Parameters []HelmParameter
+	ValueFiles []string
+}
+
+// HelmParameter is one of spec.source.helm.parameters.
+type HelmParameter struct {
+	Name        string
+	Value       string
+	ForceString bool
+}
+
+// Kustomize is the kustomize block of a source. Images are written as
+// [original=]name[:tag][@digest].
+type Kustomize struct {
+	Images []string
+}
+
+// Plugin is the plugin block of a source.
+type Plugin struct {
+	Name string
+	Env  []EnvVar
+}
+
+// EnvVar is an environment variable of a plugin.
+type EnvVar struct{ Name, Value string }
+
+// Directory is the directory block of a source. Include and Exclude are the
+// globs of Argo CD, with {a,b} groups; "" is none.
+type Directory struct {
+	Recurse bool
+	Include string
+	Exclude string
+}
+
+// Type is the tool that renders a source.
+type Type string
+
+// The types, spelled as in status.sourceType. Unknown: not reconciled yet.
+const (
+	TypeUnknown   Type = ""
+	TypeHelm      Type = "Helm"
+	TypeKustomize Type = "Kustomize"
+	TypeDirectory Type = "Directory"
+	TypePlugin    Type = "Plugin"
+)
+
+// Status is what Argo CD last saw.
+type Status struct {
+	// Reported is set if the Application carries a status with a summary; a
+	// manifest that was never in a cluster has none, and its Images say nothing.
+	Reported bool
+	Images   []string // status.summary.images as they stand there
+	Types    []Type   // status.sourceTypes, or one for status.sourceType
+}
