@@ -9,10 +9,12 @@
 // manifest costs one request and not one for each tag.
 //
 // The package reads no clock, no registry and no YAML, and does not know
-// where an image is declared.
+// where an image is declared. The tag that is in use has no part in a choice;
+// only Guard looks at it.
 package policy
 
 import (
+	"strconv"
 	"time"
 
 	"argocd-image-updater/internal/image"
@@ -23,20 +25,25 @@ type Spec struct {
 	// Strategy is the name of a strategy or one of its old names, any case;
 	// "" is semver.
 	Strategy string
-	// Constraint is a semver range for semver (none: any release, no
-	// pre-release), the tag to follow for digest, and unused by the others.
+	// Constraint is a version range in the grammar of Masterminds/semver for
+	// semver ("": any release, no pre-release), the tag to follow for digest,
+	// and unused by the others.
 	Constraint string
 	// AllowTags is "any", "regexp:<RE2>" or "" (any). The expression is not
-	// anchored.
+	// anchored; the word before the colon may be in any case.
 	AllowTags string
 	// IgnoreTags are globs as in path.Match, or regexp:<RE2>. Blank entries
 	// are passed over.
 	IgnoreTags []string
-	// Platforms are os/arch[/variant]. Empty: DefaultPlatform for newest-build
-	// and digest, not looked at for the others.
+	// Platforms are os/arch[/variant]; a tag passes if it has an image for one
+	// of them. Blank entries are passed over. Empty: DefaultPlatform for
+	// newest-build, not looked at for the others.
 	Platforms []string
-	// DefaultPlatform is the platform that newest-build and digest look for
-	// when Platforms is empty.
+	// DefaultPlatform is the platform that newest-build looks for when
+	// Platforms is empty. It does not narrow digest: the digest of a tag is
+	// that of its index, whatever the index holds, and one HEAD tells it;
+	// looking for a platform inside would cost more requests for the same
+	// answer.
 	DefaultPlatform image.Platform
 }
 
@@ -49,17 +56,20 @@ type SpecError struct {
 }
 
 func (e *SpecError) Error() string {
-	return e.Key + " " + quote(e.Value) + ": " + e.Remedy
+	return e.Key + " " + strconv.Quote(e.Value) + ": " + e.Remedy
 }
 
 // Metadata is what the registry says of one tag beyond its name. The zero
-// Metadata is a tag about which nothing could be told but that it exists.
+// Metadata is a tag about which nothing could be told but that it exists; a
+// decision that depends on it is Undecided.
 type Metadata struct {
-	// Digest is the digest of the manifest or index that the tag points to.
+	// Digest is the digest of the manifest or index that the tag points to;
+	// known at every depth.
 	Digest image.Digest
 	// Builds are the images behind the tag, one for each platform.
 	// Attestations and other artifacts without a platform are not among them.
-	// Nil where only the digest was asked for.
+	// Nil where only the digest was asked for; not nil, if empty, where builds
+	// were asked for and there are none.
 	Builds []Build
 	// Labels are the OCI labels of the image; nil where the configuration was
 	// not read.
@@ -71,7 +81,9 @@ type Metadata struct {
 // Build is the image for one platform.
 type Build struct {
 	Platform image.Platform
-	Created  time.Time // the configuration's created field; zero if absent
+	// Created is the configuration's created field; zero if absent, which
+	// counts as the epoch: the date that reproducible builds write.
+	Created time.Time
 }
 
 // Depth is how far the registry has to be asked about a tag.
@@ -86,9 +98,12 @@ const (
 
 // Input is all that Choose looks at.
 type Input struct {
-	// Tags is the complete list of the repository's tags, in any order.
+	// Tags is the complete list of the repository's tags, in any order; a tag
+	// that is there twice counts once. A list in ascending order is looked at
+	// in place, any other is sorted in a copy.
 	Tags []string
-	// Known is the metadata that has been looked up, by tag.
+	// Known is the metadata that has been looked up, by tag. It may hold more
+	// than was wanted.
 	Known map[string]Metadata
 }
 
@@ -118,11 +133,11 @@ const (
 type Decision struct {
 	Verdict  Verdict
 	Choice   Choice
-	Reason   string   // for a person; set unless Verdict is Chosen
+	Reason   string   // for a person, with the remedy; set unless Verdict is Chosen
 	Want     []string // sorted; set if Verdict is Wanting
 	Depth    Depth    // how much of each wanted tag
 	Total    int      // tags that were looked at
-	Eligible int      // tags that no rule dropped
+	Eligible int      // tags that no rule dropped, as far as metadata is known
 	Dropped  []Drop   // in the order in which the rules apply, without zeros
 }
 
@@ -144,7 +159,7 @@ type Drop struct {
 type Rejection struct {
 	Tag    string
 	Rule   Rule
-	Detail string // "not matched by regexp:^v", "older than 1.3.0"
+	Detail string // "not matched by allow-tags regexp:^v", "older than 1.3.0"
 }
 
 // Rule names what dropped a tag, in the words of the annotations where there
