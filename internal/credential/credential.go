@@ -56,8 +56,14 @@ func (r Registry) String() string { return redacted + " " + r.From }
 // GoString hides the secret from %#v as well.
 func (r Registry) GoString() string { return r.String() }
 
+// MarshalText hides the secret from JSON and structured logs.
+func (r Registry) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
 // String hides the secret and tells its origin.
 func (g Git) String() string { return redacted + " " + g.From }
 
 // GoString hides the secret from %#v as well.
 func (g Git) GoString() string { return g.String() }
+
+// MarshalText hides the secret from JSON and structured logs.
+func (g Git) MarshalText() ([]byte, error) { return []byte(g.String()), nil }

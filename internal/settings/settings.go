@@ -154,4 +154,4 @@ type Endpoint struct {
 }
 
 // String is the address of the repository for messages: "ghcr.io/org/app".
-func (e Endpoint) String() string { return e.Registry.Prefix + "/" + e.Path }
+func (e Endpoint) String() string { return e.Registry.host() + "/" + e.Path }
