@@ -5,6 +5,8 @@
 // its child packages, files of the repository as plain lists of names.
 package argo
 
+import "strings"
+
 // Key names an Application.
 type Key struct {
 	Namespace string
@@ -19,8 +21,8 @@ func (k Key) String() string {
 	return k.Namespace + "/" + k.Name
 }
 
-// Application is an Argo CD Application, trimmed. It is never written back;
-// see DESIGN invariant "write only what you own" in ARCHITECTURE.md.
+// Application is an Argo CD Application, trimmed. It is never written back:
+// what was trimmed would be lost.
 type Application struct {
 	Key
 	Annotations map[string]string
@@ -39,51 +41,62 @@ type Application struct {
 
 // Source is one source of an Application.
 type Source struct {
-	RepoURL        string
-	Path           string
-	TargetRevision string
-	Chart          string
-	Ref            string
-	Helm           *Helm
-	Kustomize      *Kustomize
-	Plugin         *Plugin
-	Directory      *Directory
+	RepoURL        string     `json:"repoURL"`
+	Path           string     `json:"path"`
+	TargetRevision string     `json:"targetRevision"`
+	Chart          string     `json:"chart"`
+	Ref            string     `json:"ref"`
+	Helm           *Helm      `json:"helm"`
+	Kustomize      *Kustomize `json:"kustomize"`
+	Plugin         *Plugin    `json:"plugin"`
+	Directory      *Directory `json:"directory"`
 }
+
+// RefOnly reports whether the source renders nothing and is only there so that
+// the value files of other sources can be found in it.
+func (s Source) RefOnly() bool { return s.Ref != "" && s.Path == "" && s.Chart == "" }
+
+// InGit reports whether the source is a Git repository, and neither a chart of
+// a Helm repository nor an OCI artifact.
+func (s Source) InGit() bool { return s.Chart == "" && !strings.HasPrefix(s.RepoURL, "oci://") }
 
 // Helm is the helm block of a source.
 type Helm struct {
-	Parameters []HelmParameter
-	ValueFiles []string
+	Parameters []HelmParameter `json:"parameters"`
+	ValueFiles []string        `json:"valueFiles"`
 }
 
 // HelmParameter is one of spec.source.helm.parameters.
 type HelmParameter struct {
-	Name        string
-	Value       string
-	ForceString bool
+	Name        string `json:"name"`
+	Value       string `json:"value"`
+	ForceString bool   `json:"forceString"`
 }
 
 // Kustomize is the kustomize block of a source. Images are written as
 // [original=]name[:tag][@digest].
 type Kustomize struct {
-	Images []string
+	Images []string `json:"images"`
 }
 
 // Plugin is the plugin block of a source.
 type Plugin struct {
-	Name string
-	Env  []EnvVar
+	Name string   `json:"name"`
+	Env  []EnvVar `json:"env"`
 }
 
 // EnvVar is an environment variable of a plugin.
-type EnvVar struct{ Name, Value string }
+type EnvVar struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
 
 // Directory is the directory block of a source. Include and Exclude are the
 // globs of Argo CD, with {a,b} groups; "" is none.
 type Directory struct {
-	Recurse bool
-	Include string
-	Exclude string
+	Recurse bool   `json:"recurse"`
+	Include string `json:"include"`
+	Exclude string `json:"exclude"`
 }
 
 // Type is the tool that renders a source.
@@ -104,5 +117,8 @@ type Status struct {
 	// manifest that was never in a cluster has none, and its Images say nothing.
 	Reported bool
 	Images   []string // status.summary.images as they stand there
-	Types    []Type   // status.sourceTypes, or one for status.sourceType
+	// Types are status.sourceTypes in the order of the sources, or one for
+	// status.sourceType. None with a source hydrator, whose status tells the type
+	// of the hydrated source and not that of the dry one.
+	Types []Type
 }

@@ -1,0 +1,199 @@
+package argo
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Choice is what is known about where an update is to go before the
+// Application is looked at.
+type Choice struct {
+	// Type is implied by the write-back target: kustomization is Kustomize,
+	// helmvalues is Helm, manifests is Directory. TypeUnknown: nothing is
+	// implied.
+	Type Type
+	// Repository is the git-repository setting; "" is the source's own.
+	Repository string
+	// Files: the update is written to files in Git, not to the Application.
+	Files bool
+}
+
+// Chosen is the source that an update belongs to.
+type Chosen struct {
+	Index  int    // of Source in Application.Sources
+	Source Source // the source whose parameters or images the update overrides
+	// Type is TypeUnknown for an Application that says nothing of its type
+	// and has no status; DetectType then finds it from the files in Folder.
+	Type Type
+	// Folder is where the files are; zero unless Choice.Files.
+	Folder Folder
+}
+
+// Folder is a folder of a Git repository.
+type Folder struct {
+	RepoURL  string
+	Revision string // as in targetRevision; "" is the repository's default branch
+	Path     string // as in the source; "" is the root
+}
+
+// Choose finds the source that an update belongs to, its type, and the folder
+// in Git that is written to.
+//
+// The type is the implied one, else the first of Helm, Kustomize and Plugin
+// among the sources, else Directory. Of several sources the first with an
+// explicit block of that type is taken, then the first that has the type in
+// status.sourceTypes, then the first; sources in Choice.Repository go before
+// others that fit as well. A source that is only a ref is never taken, but its
+// folder is if it is what Choice.Repository names and a target implies a type.
+func (a Application) Choose(c Choice) (Chosen, error) {
+	typ := c.Type
+	if typ == TypeUnknown {
+		typ = a.mainType()
+	}
+	best, rank := -1, -1
+	for i, s := range a.Sources {
+		if r := a.rank(i, typ, c.Repository); !s.RefOnly() && r > rank {
+			best, rank = i, r
+		}
+	}
+	if best < 0 {
+		return Chosen{}, fmt.Errorf("application %s: no source renders anything: spec.source, or an entry of spec.sources with a path or chart expected", a.Key)
+	}
+	chosen := Chosen{Index: best, Source: a.Sources[best], Type: typ}
+	if !c.Files {
+		return chosen, nil
+	}
+	var err error
+	chosen.Folder, err = a.folder(chosen.Source, c)
+	return chosen, err
+}
+
+// mainType is the type that an update of the Application is for where no
+// target tells.
+func (a Application) mainType() Type {
+	main := TypeUnknown
+	for i, s := range a.Sources {
+		if s.RefOnly() {
+			continue
+		}
+		switch t := a.typeOf(i); t {
+		case TypeHelm, TypeKustomize, TypePlugin:
+			return t
+		case TypeDirectory:
+			main = t
+		}
+	}
+	return main
+}
+
+// typeOf is the type of one source as far as the Application tells it.
+func (a Application) typeOf(i int) Type {
+	if t := a.reported(i); t != TypeUnknown {
+		return t
+	}
+	return a.Sources[i].explicitType()
+}
+
+// reported is the type of a source in the status. A list of another length is
+// of other sources.
+func (a Application) reported(i int) Type {
+	if len(a.Status.Types) != len(a.Sources) {
+		return TypeUnknown
+	}
+	return a.Status.Types[i]
+}
+
+// rank says how well a source fits: a fitting type in the wanted repository,
+// a fitting type, the wanted repository, any source.
+func (a Application) rank(i int, typ Type, repository string) int {
+	here := repository != "" && SameRepository(a.Sources[i].RepoURL, repository)
+	rank := 0
+	switch {
+	case typ == TypeUnknown:
+	case a.Sources[i].explicitType() == typ:
+		rank = 3
+	case a.reported(i) == typ:
+		rank = 2
+	}
+	switch {
+	case here && rank > 0:
+		rank += 2
+	case here:
+		rank = 1
+	}
+	return rank
+}
+
+// folder is where the files of a chosen source are.
+func (a Application) folder(s Source, c Choice) (Folder, error) {
+	own := Folder{RepoURL: s.RepoURL, Revision: s.TargetRevision, Path: s.Path}
+	switch {
+	case s.InGit() && (c.Repository == "" || SameRepository(s.RepoURL, c.Repository)):
+		if c.Repository != "" {
+			own.RepoURL = c.Repository
+		}
+		return own, nil
+	case c.Repository == "" || c.Type == TypeUnknown && !s.InGit():
+		return Folder{}, fmt.Errorf("application %s: %s of %s is not in Git: %s", a.Key, sourceName(s), s.RepoURL, a.remedy())
+	}
+	for _, other := range a.Sources {
+		if !other.InGit() || !SameRepository(other.RepoURL, c.Repository) {
+			continue
+		}
+		if other.RefOnly() && c.Type == TypeUnknown {
+			return Folder{}, fmt.Errorf("application %s: git-repository %s holds only value files (ref %s): set write-back-target: helmvalues:/<file>", a.Key, c.Repository, other.Ref)
+		}
+		return Folder{RepoURL: c.Repository, Revision: other.TargetRevision, Path: other.Path}, nil
+	}
+	if !s.InGit() {
+		return Folder{RepoURL: c.Repository}, nil
+	}
+	own.RepoURL = c.Repository
+	return own, nil
+}
+
+func sourceName(s Source) string {
+	if s.Chart != "" {
+		return "chart " + s.Chart
+	}
+	return "the source"
+}
+
+// remedy says how to write the updates of a chart to Git, with the repository
+// that the Application most likely means.
+func (a Application) remedy() string {
+	repository := "<url>"
+	for _, s := range a.Sources {
+		if s.RefOnly() {
+			repository = s.RepoURL
+			break
+		}
+	}
+	return "set git-repository: " + repository + " and write-back-target: helmvalues:/<file>, or write-back-method: argocd"
+}
+
+// SameRepository reports whether two URLs name one Git repository, whatever
+// protocol, user, case, trailing slash or .git suffix they are written with.
+func SameRepository(a, b string) bool { return bareURL(a) == bareURL(b) }
+
+// bareURL is host/path of a Git URL. The port stays, unless it is that of an
+// SSH server, which says nothing about the web address of the same host.
+func bareURL(url string) string {
+	s := strings.ToLower(strings.TrimSpace(url))
+	scheme, rest, hasScheme := strings.Cut(s, "://")
+	if !hasScheme {
+		scheme, rest = "", s
+	}
+	host, path, _ := strings.Cut(rest, "/")
+	if i := strings.LastIndexByte(host, '@'); i >= 0 {
+		host = host[i+1:]
+	}
+	name, port, hasPort := strings.Cut(host, ":")
+	switch {
+	case hasPort && !hasScheme: // user@host:path
+		host, path = name, port+"/"+path
+	case hasPort && scheme == "ssh":
+		host = name
+	}
+	return host + "/" + strings.TrimSuffix(strings.Trim(path, "/"), ".git")
+}

@@ -1,0 +1,137 @@
+package argo
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// explicitType is the type that the source's own blocks say.
+func (s Source) explicitType() Type {
+	switch {
+	case s.Kustomize != nil:
+		return TypeKustomize
+	case s.Helm != nil, s.Chart != "":
+		return TypeHelm
+	case s.Directory != nil:
+		return TypeDirectory
+	case s.Plugin != nil:
+		return TypePlugin
+	}
+	return TypeUnknown
+}
+
+// DetectType finds the type of a source as Argo CD does: an explicit block,
+// else the files in the source's own folder (names without a path, in any
+// order), else Directory. Plugins that claim folders by a rule of their own
+// cannot be seen from here.
+func DetectType(s Source, files []string) Type {
+	if t := s.explicitType(); t != TypeUnknown {
+		return t
+	}
+	// Argo CD walks the folder in the order of names and the last hit wins, so
+	// a kustomization beats the Chart.yaml beside it.
+	typ := TypeDirectory
+	for _, name := range slices.Sorted(slices.Values(files)) {
+		switch {
+		case strings.HasSuffix(name, "Chart.yaml"):
+			typ = TypeHelm
+		case IsKustomization(name):
+			typ = TypeKustomize
+		}
+	}
+	return typ
+}
+
+// IsKustomization reports whether a file of that name is what kustomize reads
+// in a folder.
+func IsKustomization(name string) bool {
+	return name == "kustomization.yaml" || name == "kustomization.yml" || name == "Kustomization"
+}
+
+// Admits reports whether Argo CD reads a file of a Directory source: path is
+// relative to the source's folder, with slashes. A nil Directory is a source
+// without the block: every manifest of the folder itself, none below it.
+//
+// As in Argo CD exclude goes first, * and ? match slashes too, and a glob that
+// does not parse matches nothing. Its .argocd-source files are no manifests;
+// jsonnet is not read here.
+func (d *Directory) Admits(path string) bool {
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	if !isManifest(name) || strings.HasPrefix(name, ".argocd-source") {
+		return false
+	}
+	if d == nil {
+		return name == path
+	}
+	if name != path && !d.Recurse {
+		return false
+	}
+	if d.Exclude != "" && globMatches(d.Exclude, path) {
+		return false
+	}
+	return d.Include == "" || globMatches(d.Include, path)
+}
+
+func isManifest(name string) bool {
+	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.HasSuffix(name, ".json")
+}
+
+func globMatches(glob, path string) bool {
+	re, err := regexp.Compile(`(?s)\A` + globExpression(glob) + `\z`)
+	return err == nil && re.MatchString(path)
+}
+
+// globExpression writes a glob of github.com/gobwas/glob, compiled without
+// separators as Argo CD does, as a regular expression. An open group or class
+// stays open, so that the expression does not compile.
+func globExpression(glob string) string {
+	var b strings.Builder
+	depth := 0
+	for i := 0; i < len(glob); i++ {
+		switch c := glob[i]; {
+		case c == '*':
+			b.WriteString(`.*`)
+		case c == '?':
+			b.WriteString(`.`)
+		case c == '{':
+			depth++
+			b.WriteString(`(?:`)
+		case c == '}' && depth > 0:
+			depth--
+			b.WriteString(`)`)
+		case c == ',' && depth > 0:
+			b.WriteString(`|`)
+		case c == '[':
+			class, length := classExpression(glob[i+1:])
+			b.WriteString(class)
+			i += length
+		case c == '\\' && i+1 < len(glob):
+			i++
+			b.WriteString(regexp.QuoteMeta(glob[i : i+1]))
+		default:
+			b.WriteString(regexp.QuoteMeta(glob[i : i+1]))
+		}
+	}
+	return b.String()
+}
+
+// classExpression writes what follows a [ as a class, and says how many bytes
+// of it were read. A class is one range or a list of characters, after a !
+// all others.
+func classExpression(s string) (class string, length int) {
+	end := strings.IndexByte(s, ']')
+	if end < 0 {
+		return "[", len(s)
+	}
+	body, not := strings.CutPrefix(s[:end], "!")
+	open := "["
+	if not {
+		open = "[^"
+	}
+	if low, high, isRange := strings.Cut(body, "-"); isRange && len(low) == 1 && len(high) == 1 {
+		return open + regexp.QuoteMeta(low) + "-" + regexp.QuoteMeta(high) + "]", end + 1
+	}
+	quoted := strings.ReplaceAll(regexp.QuoteMeta(body), "-", `\-`)
+	return open + quoted + "]", end + 1
+}
