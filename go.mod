@@ -9,4 +9,9 @@ require (
 	sigs.k8s.io/yaml v1.6.0
 )
 
-require go.yaml.in/yaml/v2 v2.4.2 // indirect
+require golang.org/x/tools v0.26.0 // indirect
+
+require (
+	github.com/rogpeppe/go-internal v1.16.0
+	go.yaml.in/yaml/v2 v2.4.2 // indirect
+)
