@@ -5,7 +5,10 @@
 // its child packages, files of the repository as plain lists of names.
 package argo
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // Key names an Application.
 type Key struct {
@@ -19,6 +22,11 @@ func (k Key) String() string {
 		return k.Name
 	}
 	return k.Namespace + "/" + k.Name
+}
+
+// Compare orders keys by namespace, then name.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(strings.Compare(k.Namespace, o.Namespace), strings.Compare(k.Name, o.Name))
 }
 
 // Application is an Argo CD Application, trimmed. It is never written back:

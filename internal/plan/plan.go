@@ -7,8 +7,6 @@
 package plan
 
 import (
-	"time"
-
 	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/credential"
 	"argocd-image-updater/internal/edit"
@@ -16,96 +14,6 @@ import (
 	"argocd-image-updater/internal/policy"
 	"argocd-image-updater/internal/settings"
 )
-
-// Remote is a Git repository and what to log in with.
-type Remote struct {
-	URL  string
-	Auth credential.Git
-}
-
-// Refs is one look at the branches of a repository.
-type Refs struct {
-	Default  string            // the branch that HEAD points to; "" if unknown
-	Branches map[string]string // commit by branch name, without refs/heads/
-	Tags     map[string]string // object by tag name, without refs/tags/
-}
-
-// Entry is a file or folder of a repository.
-type Entry struct {
-	Path string // slash-separated, from the repository's root
-	Kind EntryKind
-}
-
-// EntryKind tells what an Entry is.
-type EntryKind uint8
-
-// The entry kinds.
-const (
-	EntryFile EntryKind = iota
-	EntryDir
-	EntryLink
-	EntrySubmodule
-)
-
-// Dir asks for the entries of a folder.
-type Dir struct {
-	Path    string // "" is the repository's root
-	Recurse bool
-}
-
-// Listing is the answer to a Dir.
-type Listing struct {
-	Exists  bool
-	Entries []Entry // sorted by path
-	// Err is set if the folder cannot be listed: a symbolic link on the way
-	// leads out of the repository, or a part of the path is a file.
-	Err error
-}
-
-// File is a file at some commit.
-type File struct {
-	// Path is where the file really is: symbolic links on the way are
-	// followed. It differs from the path asked for only then.
-	Path   string
-	Exists bool
-	Bytes  []byte
-	// Err is set if the path leads nowhere a file may be read or written: out
-	// of the repository through a symbolic link, through a file, into a
-	// submodule, or to something that is no file.
-	Err error
-}
-
-// Identity is an author of commits.
-type Identity struct {
-	Name  string
-	Email string
-}
-
-// Push is a chain of commits to put on a branch.
-type Push struct {
-	Branch string
-	// Old is the commit that the branch is expected at; "" creates it. The push
-	// is lost (fault.ErrLostRace) if the branch is anywhere else.
-	Old string
-	// Parent is the commit to build on.
-	Parent  string
-	Commits []Commit
-}
-
-// Commit is one commit of a Push.
-type Commit struct {
-	Message string
-	Author  Identity // also the committer
-	When    time.Time
-	Files   []FileWrite
-}
-
-// FileWrite is the new content of a file. An existing file keeps its mode; a
-// new one is an ordinary file.
-type FileWrite struct {
-	Path  string
-	Bytes []byte
-}
 
 // Location is a Git repository and the reference of its credential: two
 // Applications with the same Location share connections, reads and pushes.
@@ -140,6 +48,7 @@ const (
 // Item is one Track of a Plan and what became of it.
 type Item struct {
 	Track     string
+	Alias     string    // "" if the image has none
 	Image     image.Ref // as in the image list, without version
 	Strategy  string
 	State     State
@@ -151,6 +60,10 @@ type Item struct {
 	Decision  policy.Decision
 	Changes   []FileChange
 	CloseName []string // NotLive: names that come close
+	Asked     string   // where the tags were asked for, and with which credential; "" if they were not
+	// Rejections is the full list of tags that were not chosen; nil unless an
+	// explanation was asked for.
+	Rejections []policy.Rejection
 }
 
 // FileChange is one changed value of one file.
@@ -174,19 +87,24 @@ type Plan struct {
 	Origin   string // where the Application was read
 	Method   settings.Method
 	To       Destination // zero where nothing is to be written to Git
-	At       string      // the commit that the files were read at
+	At       string      // the commit that the files were read at, and that the change builds on
+	Old      string      // the commit that To.Head is at; "" if it has to be created
 	Items    []Item
 	Files    []FileEdit // those that change, sorted by path
 	Message  string     // of the commit
 	Warnings []string
 	// Err is an error of the Application as a whole; it has no Items then.
 	Err error
+	// Intent is what the plan was built from; it is built again from it if the
+	// branch moves before the push.
+	Intent *Intent
 }
 
 // Changeset is all that goes to one branch in one push.
 type Changeset struct {
 	To    Destination
-	At    string
+	At    string // see Plan.At
+	Old   string // see Plan.Old
 	Plans []Plan // sorted by Application
 }
 
@@ -197,4 +115,30 @@ type Outcome struct {
 	Item
 	To     Destination
 	Commit string // the commit that holds the change; "" unless State is Updated
+}
+
+// Outcomes are what is to be said of plans that were not applied: every Track
+// in the order of the plans, as it stands there.
+func Outcomes(plans []Plan) []Outcome {
+	var out []Outcome
+	for _, p := range plans {
+		out = append(out, p.Outcomes("")...)
+	}
+	return out
+}
+
+// Outcomes are what is to be said of p, whose changes are in the given commit.
+func (p Plan) Outcomes(commit string) []Outcome {
+	if p.Err != nil {
+		return []Outcome{{App: p.App, Method: p.Method, Item: Item{State: Failed, Err: p.Err, Reason: p.Err.Error()}}}
+	}
+	out := make([]Outcome, 0, len(p.Items))
+	for _, it := range p.Items {
+		o := Outcome{App: p.App, Method: p.Method, Item: it, To: p.To}
+		if it.State == Updated {
+			o.Commit = commit
+		}
+		out = append(out, o)
+	}
+	return out
 }

@@ -1,0 +1,330 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/edit"
+	"argocd-image-updater/internal/image"
+	"argocd-image-updater/internal/settings"
+)
+
+// Intent is what one Application wants written, before its files were read.
+type Intent struct {
+	App    argo.Key
+	Origin string
+	Update settings.Update
+	Site   Resolved
+	// Items has one Item for each of Update.Tracks, in their order; those that
+	// are Pending have a version to write.
+	Items []Item
+	// Reported: the Application told which images it runs. Where it did not,
+	// an image is in use if the place where it would be written names it.
+	Reported bool
+}
+
+// Tree is the files of one commit with what earlier plans wrote into them.
+type Tree struct {
+	At      string          // the commit
+	files   map[string]File // by the path that was asked for
+	written map[string][]byte
+	owners  map[string]owner // by file and path of the value
+}
+
+type owner struct {
+	app   argo.Key
+	track string
+	value string
+}
+
+// NewTree wraps the answer to a read at a commit. The map is not changed.
+func NewTree(commit string, files map[string]File) *Tree {
+	return &Tree{At: commit, files: files, written: map[string][]byte{}, owners: map[string]owner{}}
+}
+
+func (t *Tree) file(path string) File {
+	f := t.files[path]
+	if f.Path == "" {
+		f.Path = path
+	}
+	if b, ok := t.written[f.Path]; ok {
+		f.Bytes, f.Exists = b, true
+	}
+	return f
+}
+
+// Build applies what the Application wants to the tree and tells what that
+// changes. A track that cannot be written leaves the others untouched; what
+// the others write goes into the tree, so that the next Build sees it.
+func Build(in Intent, tree *Tree) Plan {
+	p := Plan{
+		App: in.App, Origin: in.Origin, Method: in.Update.WriteBack.Method,
+		At: tree.At, Items: slices.Clone(in.Items), Warnings: in.Update.Warnings, Intent: &in,
+	}
+	b := build{in: in, tree: tree, items: p.Items}
+	// Each round either settles every open track or closes at least one.
+	for !b.round() {
+	}
+	p.Files = b.out
+	for _, f := range p.Files {
+		tree.written[f.Path] = f.After
+	}
+	b.claim()
+	return p
+}
+
+type build struct {
+	in    Intent
+	tree  *Tree
+	items []Item
+	out   []FileEdit
+}
+
+// round edits the files for all open tracks. It reports whether the result
+// stands; if not, a track was closed and the edits are to be made again
+// without it.
+func (b *build) round() bool {
+	b.out = nil
+	for i := range b.items {
+		b.items[i].Changes, b.items[i].Declared = nil, image.Ref{}
+	}
+	found := make([][]image.Ref, len(b.items))
+	for _, path := range b.in.Site.Files {
+		edits := b.edits()
+		if len(edits) == 0 {
+			return true
+		}
+		f := b.tree.file(path)
+		if b.skip(f, edits) {
+			continue
+		}
+		if f.Err != nil {
+			return b.failAll(fmt.Errorf("file %q: %w", path, f.Err))
+		}
+		res, err := edit.Apply(f.Bytes, b.in.Site.Format, edits...)
+		if err != nil {
+			return b.refuse(path, err)
+		}
+		b.note(path, f, edits, res, found)
+	}
+	return b.settle(found)
+}
+
+// skip passes over manifests that cannot name any of the images: a folder may
+// hold files that are none of our business, even ones that do not parse.
+func (b *build) skip(f File, edits []edit.Edit) bool {
+	if b.in.Site.Format != edit.Manifests {
+		return false
+	}
+	return !slices.ContainsFunc(edits, func(e edit.Edit) bool {
+		return strings.Contains(string(f.Bytes), e.New.Repo.Base())
+	})
+}
+
+func (b *build) note(path string, f File, edits []edit.Edit, res edit.Result, found [][]image.Ref) {
+	for i := range b.items {
+		found[i] = append(found[i], res.Declared[b.items[i].Track]...)
+	}
+	changed := false
+	for _, c := range res.Changes {
+		i := slices.IndexFunc(b.items, func(it Item) bool { return it.Track == c.Track })
+		b.items[i].Changes = append(b.items[i].Changes, FileChange{File: f.Path, Change: c})
+		changed = changed || c.Changed()
+	}
+	if !changed {
+		return
+	}
+	e := FileEdit{Path: f.Path, Format: b.in.Site.Format, Edits: edits, After: res.Out}
+	if f.Exists {
+		e.Before = f.Bytes
+	}
+	b.out = append(b.out, e)
+}
+
+// refuse closes the track that the refusal names, or all of them if it is the
+// file that cannot be edited.
+func (b *build) refuse(path string, err error) bool {
+	err = fmt.Errorf("file %q: %w", path, err)
+	var refused *edit.RefusedError
+	if !errors.As(err, &refused) || refused.Track == "" {
+		return b.failAll(err)
+	}
+	for i := range b.items {
+		if b.items[i].Track == refused.Track {
+			b.fail(i, err)
+		}
+	}
+	return false
+}
+
+func (b *build) failAll(err error) bool {
+	for i := range b.items {
+		if b.items[i].State == Pending {
+			b.fail(i, err)
+		}
+	}
+	return false
+}
+
+func (b *build) fail(i int, err error) {
+	b.items[i].State, b.items[i].Err, b.items[i].Reason = Failed, err, err.Error()
+}
+
+// settle looks at what the files declared before: it closes tracks that are
+// not in use or would be downgraded, and tells changed from unchanged ones.
+func (b *build) settle(found [][]image.Ref) bool {
+	closed := false
+	for i := range b.items {
+		if b.items[i].State == Pending && !b.admit(i, found[i]) {
+			closed = true
+		}
+	}
+	if closed {
+		return false
+	}
+	for i := range b.items {
+		it := &b.items[i]
+		if it.State != Pending {
+			continue
+		}
+		if !slices.ContainsFunc(it.Changes, func(c FileChange) bool { return c.Changed() }) {
+			it.State = AlreadyDeclared
+		}
+	}
+	return true
+}
+
+// admit reports whether the open track i may be written.
+func (b *build) admit(i int, found []image.Ref) bool {
+	it, track := &b.items[i], b.in.Update.Tracks[i]
+	own := ofRepo(found, it.Image.Repo, track)
+	if len(own) > 0 {
+		it.Declared = own[0]
+	}
+	if len(it.Changes) == 0 {
+		b.absent(i)
+		return false
+	}
+	if len(own) == 0 && !b.in.Reported && !track.Force && !b.hinted(i) {
+		it.State = NotLive
+		it.Reason = fmt.Sprintf("nothing tells that the application runs %s: it has no status and %s does not name the image; set %sforce-update to write it all the same",
+			it.Image.Repo, b.in.Site.Files[0], settings.Prefix)
+		return false
+	}
+	if clash, ok := b.clash(it.Changes); ok {
+		b.fail(i, clash)
+		return false
+	}
+	if track.AllowDowngrade {
+		return true
+	}
+	declared := own
+	if len(declared) == 0 {
+		declared = it.Live
+	}
+	for _, ref := range declared {
+		if reason, held := track.Policy.Guard(ref.Tag, it.New.Tag); held {
+			it.State = Held
+			it.Reason = reason + "; set " + settings.Prefix + "allow-downgrade to \"true\" to write it all the same"
+			return false
+		}
+	}
+	return true
+}
+
+// absent closes a track that no file has a place for: manifests hold the
+// image nowhere.
+func (b *build) absent(i int) {
+	it := &b.items[i]
+	where := b.in.Site.Target.Text
+	if where == "" {
+		where = shown(b.in.Site.Folder.Path)
+	}
+	reason := fmt.Sprintf("no container in the manifests of %q uses image %s", where, it.Image.Repo)
+	if b.in.Reported || b.in.Update.Tracks[i].Force {
+		b.fail(i, errors.New(reason+": set write-back-target to the file or folder that declares it"))
+		return
+	}
+	it.State, it.Reason = NotLive, reason
+}
+
+// ofRepo keeps the references that are versions of the track's image, under
+// its own name or the one that the manifests know it by.
+func ofRepo(found []image.Ref, repo image.Repo, t settings.Track) []image.Ref {
+	original, _ := image.ParseRepo(t.KustomizeName)
+	var out []image.Ref
+	for _, ref := range found {
+		if ref.Repo == repo || !original.IsZero() && ref.Repo == original {
+			out = append(out, ref)
+		}
+	}
+	return out
+}
+
+// hinted looks for the image in the files that the target overrides.
+func (b *build) hinted(i int) bool {
+	for _, path := range b.in.Site.Hints {
+		f := b.tree.file(path)
+		if f.Exists && f.Err == nil && hints(f.Bytes, b.in.Site.Type, b.items[i], b.in.Update.Tracks[i]) {
+			return true
+		}
+	}
+	return b.inSource(i)
+}
+
+// inSource reports whether the Application's own parameters name the image.
+func (b *build) inSource(i int) bool {
+	src, track := b.in.Site.Source, b.in.Update.Tracks[i]
+	var named []image.Ref
+	if src.Kustomize != nil {
+		for _, entry := range src.Kustomize.Images {
+			_, name, ok := strings.Cut(entry, "=")
+			if !ok {
+				name = entry
+			}
+			named = appendRef(named, name)
+		}
+	}
+	if src.Helm != nil {
+		for _, p := range src.Helm.Parameters {
+			if p.Name == track.Helm.Name || p.Name == track.Helm.Spec {
+				named = appendRef(named, p.Value)
+			}
+		}
+	}
+	return len(ofRepo(named, b.items[i].Image.Repo, track)) > 0
+}
+
+func appendRef(refs []image.Ref, s string) []image.Ref {
+	if ref, err := image.ParseRef(s); err == nil {
+		return append(refs, ref)
+	}
+	return refs
+}
+
+// clash finds a value that another Application already wrote differently in
+// the same tree.
+func (b *build) clash(changes []FileChange) (error, bool) {
+	for _, c := range changes {
+		if o, ok := b.tree.owners[c.File+"\x00"+c.Path]; ok && o.value != c.New {
+			return fmt.Errorf("file %q, %s: this wants %q, application %s (%s) wants %q: give one of them another key or the same rules",
+				c.File, c.Path, c.New, o.app, o.track, o.value), true
+		}
+	}
+	return nil, false
+}
+
+// claim remembers who wrote which value.
+func (b *build) claim() {
+	for _, it := range b.items {
+		if it.State != Pending && it.State != AlreadyDeclared {
+			continue
+		}
+		for _, c := range it.Changes {
+			b.tree.owners[c.File+"\x00"+c.Path] = owner{b.in.App, it.Track, c.New}
+		}
+	}
+}
