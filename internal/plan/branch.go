@@ -11,8 +11,8 @@ import (
 	"argocd-image-updater/internal/settings"
 )
 
-// branchData is what a git-branch template sees.
-type branchData struct {
+// branchFields is what a git-branch template sees.
+type branchFields struct {
 	Images       []branchImage
 	SHA256       string // hex over name-old-new, of each change
 	AppName      string
@@ -40,7 +40,7 @@ func HeadName(p Plan, wb settings.WriteBack) (string, error) {
 	name := ""
 	switch {
 	case wb.Head != nil:
-		data := branchData{AppName: p.App.Name, AppNamespace: p.App.Namespace, SHA256: fingerprint(changed)}
+		data := branchFields{AppName: p.App.Name, AppNamespace: p.App.Namespace, SHA256: fingerprint(changed)}
 		for _, it := range changed {
 			data.Images = append(data.Images, branchImage{
 				Name: nameInRegistry(it.Image), Alias: it.Alias, OldTag: shownVersion(it.Declared), NewTag: shownVersion(it.New),
@@ -103,7 +103,7 @@ func fingerprint(items []Item) string {
 
 // CheckBranch applies the rules of git check-ref-format --branch.
 func CheckBranch(name string) error {
-	if name == "" || name == "@" || strings.HasPrefix(name, "-") {
+	if name == "" || name == "@" || name == "HEAD" || strings.HasPrefix(name, "-") {
 		return fmt.Errorf("not a branch name")
 	}
 	for _, bad := range []string{"..", "@{", "//", " ", "~", "^", ":", "?", "*", "[", "\\"} {

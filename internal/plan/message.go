@@ -8,8 +8,8 @@ import (
 	"argocd-image-updater/internal/image"
 )
 
-// messageData is what a commit message template sees.
-type messageData struct {
+// messageFields is what a commit message template sees.
+type messageFields struct {
 	AppName      string
 	AppNamespace string
 	AppChanges   []messageChange
@@ -45,7 +45,7 @@ const Trailer = "Image-Updater-Application"
 // incumbent know it, and the failure as a warning.
 func Message(t *template.Template, p Plan, trailers Trailers) (text, warning string) {
 	changed := p.Changed()
-	data := messageData{AppName: p.App.Name, AppNamespace: p.App.Namespace}
+	data := messageFields{AppName: p.App.Name, AppNamespace: p.App.Namespace}
 	for _, it := range changed {
 		data.AppChanges = append(data.AppChanges, messageChange{
 			Image: nameInRegistry(it.Image), Alias: it.Alias,

@@ -1,0 +1,116 @@
+package plan
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/image"
+	"argocd-image-updater/internal/settings"
+)
+
+func ref(t *testing.T, s string) image.Ref {
+	t.Helper()
+	r, err := image.ParseRef(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func changing(t *testing.T, pairs ...string) Plan {
+	t.Helper()
+	p := Plan{App: argo.Key{Namespace: "argocd", Name: "web"}, To: Destination{Base: "main"}}
+	for i := 0; i < len(pairs); i += 2 {
+		old, chosen := ref(t, pairs[i]), ref(t, pairs[i+1])
+		p.Items = append(p.Items, Item{Track: chosen.Name, Image: chosen.With("", ""), Declared: old, New: chosen, State: Pending})
+	}
+	return p
+}
+
+const sha = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+func TestHeadName(t *testing.T) {
+	prefix := settings.WriteBack{Method: settings.MethodGitBranch, BranchPrefix: "image-update/"}
+	template := func(text string) settings.WriteBack {
+		tmpl, err := ParseTemplate("git-branch", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return settings.WriteBack{Method: settings.MethodGit, Head: tmpl, HeadText: "main:" + text}
+	}
+	for _, c := range []struct {
+		name string
+		plan Plan
+		wb   settings.WriteBack
+		want string
+	}{
+		{"direct", changing(t, "app:1.0", "app:1.1"), settings.WriteBack{Method: settings.MethodGit}, "main"},
+		{"one image", changing(t, "docker.io/myorg/myapp:1.2.2", "docker.io/myorg/myapp:1.2.3"), prefix, "image-update/myapp-1.2.3"},
+		{"digest", changing(t, "app:latest", "app:latest@"+sha), prefix, "image-update/app-latest-0123456789ab"},
+		{"several images", changing(t, "a:1", "a:2", "b:1", "b:2"), prefix, "image-update/web-0432cec2"},
+		{"template of the incumbent", changing(t, "ghcr.io/org/app:1.0", "ghcr.io/org/app:1.1"),
+			template("image-updater{{range .Images}}-{{.Name}}-{{.NewTag}}{{end}}"), "image-updater-org/app-1.1"},
+		{"template with a hash", changing(t, "a:1", "a:2"), template("bump-{{.SHA256}}"), "bump-" + fingerprint(changing(t, "a:1", "a:2").Items)},
+	} {
+		got, err := HeadName(c.plan, c.wb)
+		if err != nil || got != c.want {
+			t.Errorf("%s: got %q, %v; want %q", c.name, got, err, c.want)
+		}
+	}
+}
+
+// Of the same changes, in whatever order they were found, the same branch has
+// to come: otherwise every cycle would open another one.
+func TestFingerprintTellsChangesApart(t *testing.T) {
+	a := fingerprint(changing(t, "a:1", "a:2").Items)
+	if b := fingerprint(changing(t, "a:1", "a:3").Items); a == b {
+		t.Error("another tag has the same fingerprint")
+	}
+	if b := fingerprint(changing(t, "a:1", "a:2").Items); a != b {
+		t.Error("the same change has another fingerprint")
+	}
+}
+
+// CheckBranch promises what git check-ref-format --branch promises.
+func TestCheckBranchAgreesWithGit(t *testing.T) {
+	for _, name := range []string{
+		"main", "image-update/app-1.2.3", "a", "a/b/c", "é", "v1@2", "x{y}", "@x", "a.lockx", "-x", "@", "", "a..b", "a//b", "/a", "a/",
+		"a b", "a~1", "a^", "a:b", "a?", "a*", "a[", `a\b`, "a@{1}", ".a", "a/.b", "a.", "a.lock", "a.lock/b", "a\x7f", "a\tb", "HEAD",
+	} {
+		git := exec.CommandContext(t.Context(), "git", "check-ref-format", "refs/heads/"+name).Run() == nil &&
+			!strings.HasPrefix(name, "-") && name != "HEAD" && name != "@"
+		if ours := CheckBranch(name) == nil; ours != git {
+			t.Errorf("%q: git admits it: %v, we: %v", name, git, ours)
+		}
+	}
+}
+
+func TestTemplatesAreBounded(t *testing.T) {
+	for _, text := range []string{
+		"{{range 1000000000}}{{end}}",
+		"{{range $i := 1000000000}}{{end}}",
+		"{{if true}}{{range len .Images}}x{{end}}{{end}}",
+		`{{define "x"}}{{range 9}}{{end}}{{end}}`,
+		"{{with .Images}}{{range 9}}{{end}}{{end}}",
+		"{{$n := 1000000000}}{{range $n}}{{end}}",
+	} {
+		if _, err := ParseTemplate("t", text); err == nil {
+			t.Errorf("%s: compiled", text)
+		}
+	}
+	for _, text := range []string{
+		`{{define "x"}}{{template "x"}}{{end}}{{template "x"}}`,
+		`{{define "x"}}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa{{template "x"}}{{end}}{{template "x"}}`,
+		`{{printf "%900000d" 1}}`,
+	} {
+		tmpl, err := ParseTemplate("t", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := render(tmpl, branchFields{}); err == nil {
+			t.Errorf("%s: printed %d bytes", text, len(out))
+		}
+	}
+}
