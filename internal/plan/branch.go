@@ -43,7 +43,7 @@ func HeadName(p Plan, wb settings.WriteBack) (string, error) {
 		data := branchFields{AppName: p.App.Name, AppNamespace: p.App.Namespace, SHA256: fingerprint(changed)}
 		for _, it := range changed {
 			data.Images = append(data.Images, branchImage{
-				Name: nameInRegistry(it.Image), Alias: it.Alias, OldTag: shownVersion(it.Declared), NewTag: shownVersion(it.New),
+				Name: nameInRegistry(it.Image), Alias: it.Alias, OldTag: shownVersion(it.Old()), NewTag: shownVersion(it.New),
 			})
 		}
 		var err error
@@ -96,7 +96,7 @@ func nameInRegistry(ref image.Ref) string {
 func fingerprint(items []Item) string {
 	h := sha256.New()
 	for _, it := range items {
-		fmt.Fprintf(h, "%s-%s-%s,", nameInRegistry(it.Image), shownVersion(it.Declared), shownVersion(it.New))
+		fmt.Fprintf(h, "%s-%s-%s,", nameInRegistry(it.Image), shownVersion(it.Old()), shownVersion(it.New))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -98,11 +99,11 @@ func (b *build) round() bool {
 			return true
 		}
 		f := b.tree.file(path)
-		if b.skip(f, edits) {
-			continue
-		}
 		if f.Err != nil {
 			return b.failAll(fmt.Errorf("file %q: %w", path, f.Err))
+		}
+		if b.skip(f, edits) {
+			continue
 		}
 		res, err := edit.Apply(f.Bytes, b.in.Site.Format, edits...)
 		if err != nil {
@@ -120,7 +121,7 @@ func (b *build) skip(f File, edits []edit.Edit) bool {
 		return false
 	}
 	return !slices.ContainsFunc(edits, func(e edit.Edit) bool {
-		return strings.Contains(string(f.Bytes), e.New.Repo.Base())
+		return bytes.Contains(f.Bytes, []byte(e.New.Repo.Base()))
 	})
 }
 
@@ -200,15 +201,18 @@ func (b *build) settle(found [][]image.Ref) bool {
 // admit reports whether the open track i may be written.
 func (b *build) admit(i int, found []image.Ref) bool {
 	it, track := &b.items[i], b.in.Update.Tracks[i]
-	own := ofRepo(found, it.Image.Repo, track)
-	if len(own) > 0 {
-		it.Declared = own[0]
-	}
 	if len(it.Changes) == 0 {
 		b.absent(i)
 		return false
 	}
-	if len(own) == 0 && !b.in.Reported && !track.Force && !b.hinted(i) {
+	own := ofRepo(found, it.Image.Repo, track)
+	if len(own) == 0 {
+		own = b.beneath(i)
+	}
+	if len(own) > 0 {
+		it.Declared = own[0]
+	}
+	if len(own) == 0 && !b.in.Reported && !track.Force {
 		it.State = NotLive
 		it.Reason = fmt.Sprintf("nothing tells that the application runs %s: it has no status and %s does not name the image; set %sforce-update to write it all the same",
 			it.Image.Repo, b.in.Site.Files[0], settings.Prefix)
@@ -264,20 +268,27 @@ func ofRepo(found []image.Ref, repo image.Repo, t settings.Track) []image.Ref {
 	return out
 }
 
-// hinted looks for the image in the files that the target overrides.
-func (b *build) hinted(i int) bool {
+// beneath is what is declared of the track's image in that which the target
+// overrides: the Application's own parameters, else files of the source.
+func (b *build) beneath(i int) []image.Ref {
+	track := b.in.Update.Tracks[i]
+	if own := ofRepo(inSource(b.in.Site.Source, track), track.Image.Repo, track); len(own) > 0 {
+		return own
+	}
 	for _, path := range b.in.Site.Hints {
 		f := b.tree.file(path)
-		if f.Exists && f.Err == nil && hints(f.Bytes, b.in.Site.Type, b.items[i], b.in.Update.Tracks[i]) {
-			return true
+		if !f.Exists || f.Err != nil {
+			continue
+		}
+		if own := ofRepo(b.hinted(f.Bytes, i), track.Image.Repo, track); len(own) > 0 {
+			return own
 		}
 	}
-	return b.inSource(i)
+	return nil
 }
 
-// inSource reports whether the Application's own parameters name the image.
-func (b *build) inSource(i int) bool {
-	src, track := b.in.Site.Source, b.in.Update.Tracks[i]
+// inSource are the images that the Application's own parameters name.
+func inSource(src argo.Source, track settings.Track) []image.Ref {
 	var named []image.Ref
 	if src.Kustomize != nil {
 		for _, entry := range src.Kustomize.Images {
@@ -288,14 +299,20 @@ func (b *build) inSource(i int) bool {
 			named = appendRef(named, name)
 		}
 	}
-	if src.Helm != nil {
-		for _, p := range src.Helm.Parameters {
-			if p.Name == track.Helm.Name || p.Name == track.Helm.Spec {
-				named = appendRef(named, p.Value)
-			}
-		}
+	if src.Helm == nil {
+		return named
 	}
-	return len(ofRepo(named, b.items[i].Image.Repo, track)) > 0
+	values := map[string]string{}
+	for _, p := range src.Helm.Parameters {
+		values[p.Name] = p.Value
+	}
+	if spec := values[track.Helm.Spec]; spec != "" {
+		return appendRef(named, spec)
+	}
+	if name, tag := values[track.Helm.Name], values[track.Helm.Tag]; name != "" && tag != "" {
+		return appendRef(named, name+":"+tag)
+	}
+	return appendRef(named, values[track.Helm.Name])
 }
 
 func appendRef(refs []image.Ref, s string) []image.Ref {

@@ -49,8 +49,8 @@ func Message(t *template.Template, p Plan, trailers Trailers) (text, warning str
 	for _, it := range changed {
 		data.AppChanges = append(data.AppChanges, messageChange{
 			Image: nameInRegistry(it.Image), Alias: it.Alias,
-			OldTag: tagOrDigest(it.Declared), NewTag: tagOrDigest(it.New),
-			OldDigest: string(it.Declared.Digest), NewDigest: string(it.New.Digest),
+			OldTag: tagOrDigest(it.Old()), NewTag: tagOrDigest(it.New),
+			OldDigest: string(it.Old().Digest), NewDigest: string(it.New.Digest),
 			Labels: it.Decision.Choice.Labels,
 		})
 	}
@@ -83,7 +83,7 @@ const (
 func trailer(p Plan, changed []Item) string {
 	lines := []string{Trailer + ": " + p.App.String()}
 	for _, it := range changed {
-		old := it.Declared.Version()
+		old := it.Old().Version()
 		if old == "" {
 			old = "none"
 		}

@@ -81,27 +81,40 @@ func kustomizeImage(t settings.Track, base []string) edit.KustomizeImage {
 }
 
 // owner tells which containers are meant where several tracks follow the
-// repository of track i: those whose tag this track's rules admit and no
-// other's do. With one track there is nothing to tell.
+// repository of track i. With one track there is nothing to tell.
 func (b *build) owner(i int) func(image.Ref) bool {
 	tracks := b.in.Update.Tracks
-	var others []settings.Track
-	for j, t := range tracks {
-		if j != i && t.Err == nil && t.Image.Repo == tracks[i].Image.Repo {
-			others = append(others, t)
-		}
-	}
-	if len(others) == 0 {
+	if len(siblings(tracks, i)) == 0 {
 		return nil
 	}
-	return func(declared image.Ref) bool {
-		for _, o := range others {
-			if o.Policy.Admits(declared.Tag) {
-				return false
-			}
-		}
-		return tracks[i].Policy.Admits(declared.Tag)
+	return func(declared image.Ref) bool { return Owns(tracks, i, declared.Tag) }
+}
+
+// Owns reports whether an image with that tag belongs to track i: where other
+// tracks follow the same repository it does if the rules of track i admit the
+// tag, and those of no other.
+func Owns(tracks []settings.Track, i int, tag string) bool {
+	others := siblings(tracks, i)
+	if len(others) == 0 {
+		return true
 	}
+	for _, o := range others {
+		if o.Policy.Admits(tag) {
+			return false
+		}
+	}
+	return tracks[i].Policy.Admits(tag)
+}
+
+// siblings are the other tracks of the same repository.
+func siblings(tracks []settings.Track, i int) []settings.Track {
+	var out []settings.Track
+	for j, t := range tracks {
+		if j != i && t.Err == nil && t.Image.Repo == tracks[i].Image.Repo {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 func aliasOr(t settings.Track) string {
@@ -111,16 +124,20 @@ func aliasOr(t settings.Track) string {
 	return t.Alias
 }
 
-// hints reports whether a file that the target overrides declares the image:
-// the chart's own values, or the kustomization.
-func hints(src []byte, typ argo.Type, it Item, t settings.Track) bool {
+// hinted are the versions of the image that a file declares which the target
+// overrides: the chart's own values, or the kustomization.
+func (b *build) hinted(src []byte, i int) []image.Ref {
+	it, track := b.items[i], b.in.Update.Tracks[i]
 	e := edit.Edit{Track: it.Track, New: it.New}
 	format := edit.Values
-	if typ == argo.TypeKustomize {
-		format, e.At = edit.Kustomization, kustomizeImage(t, nil)
+	if b.in.Site.Type == argo.TypeKustomize {
+		format, e.At = edit.Kustomization, kustomizeImage(track, nil)
 	} else {
-		e.At = edit.HelmValues{Name: t.Helm.Name, Tag: t.Helm.Tag, Spec: t.Helm.Spec}
+		e.At = edit.HelmValues{Name: track.Helm.Name, Tag: track.Helm.Tag, Spec: track.Helm.Spec}
 	}
 	res, err := edit.Apply(src, format, e)
-	return err == nil && len(ofRepo(res.Declared[it.Track], it.Image.Repo, t)) > 0
+	if err != nil {
+		return nil // what cannot be edited cannot tell
+	}
+	return res.Declared[it.Track]
 }

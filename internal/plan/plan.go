@@ -66,6 +66,15 @@ type Item struct {
 	Rejections []policy.Rejection
 }
 
+// Old is the version that is replaced: the declared one, or where nothing is
+// declared the one that runs.
+func (it Item) Old() image.Ref {
+	if it.Declared.IsZero() && len(it.Live) > 0 {
+		return it.Live[0]
+	}
+	return it.Declared
+}
+
 // FileChange is one changed value of one file.
 type FileChange struct {
 	File string
