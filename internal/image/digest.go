@@ -23,11 +23,12 @@ func ParseDigest(s string) (Digest, error) {
 	return Digest(s), nil
 }
 
-// Short is the digest cut to what a person compares by eye: sha256:0123456789ab.
+// Short is the digest cut to what a person compares by eye:
+// sha256:0123456789ab; "" for no digest.
 func (d Digest) Short() string {
-	algorithm, hex, _ := strings.Cut(string(d), ":")
-	if len(hex) > 12 {
-		hex = hex[:12]
+	const digits = 12
+	if end := strings.IndexByte(string(d), ':') + 1 + digits; end < len(d) {
+		return string(d[:end])
 	}
-	return algorithm + ":" + hex
+	return string(d)
 }

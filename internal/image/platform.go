@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -13,11 +14,11 @@ type Platform struct {
 	Variant string
 }
 
-// ParsePlatform parses os/arch[/variant].
+// ParsePlatform parses os/arch[/variant], each of letters, digits and . _ -.
 func ParsePlatform(s string) (Platform, error) {
 	parts := strings.Split(strings.TrimSpace(s), "/")
 	for _, part := range parts {
-		if part == "" || strings.ContainsAny(part, " \t,") {
+		if !isPlatformPart(part) {
 			parts = nil
 			break
 		}
@@ -31,10 +32,35 @@ func ParsePlatform(s string) (Platform, error) {
 	return Platform{}, fmt.Errorf("invalid platform %q: os/arch or os/arch/variant expected, such as linux/amd64", s)
 }
 
-// Admits reports whether an image built for o runs where p is wanted: same
-// system and architecture, and the same variant unless p leaves it open.
+func isPlatformPart(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isAlnum(c) && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// Admits reports whether an image built for o is one for p: same system and
+// architecture, and the same variant unless p leaves it open. An image that
+// names no variant is of the first one, as builders leave it out: arm64 is
+// arm64/v8.
 func (p Platform) Admits(o Platform) bool {
-	return p.OS == o.OS && p.Arch == o.Arch && (p.Variant == "" || p.Variant == o.Variant)
+	return p.OS == o.OS && p.Arch == o.Arch &&
+		(p.Variant == "" || p.Variant == cmp.Or(o.Variant, plainVariant(o.Arch)))
+}
+
+// plainVariant is the variant that an architecture means when it names none.
+func plainVariant(arch string) string {
+	switch arch {
+	case "amd64":
+		return "v1"
+	case "arm":
+		return "v7"
+	case "arm64":
+		return "v8"
+	}
+	return ""
 }
 
 // String is os/arch[/variant].

@@ -9,7 +9,9 @@ import (
 // dockerHub is the canonical host of Docker Hub, whatever it was called.
 const dockerHub = "docker.io"
 
-// maxName bounds registry and path together, as the reference grammar does.
+// maxName bounds registry and path together, in canonical form: clients of
+// registries may limit them to this (OCI distribution specification, Pulling
+// manifests).
 const maxName = 255
 
 // Repo is an image repository: registry host and path, in canonical form. It
@@ -28,9 +30,6 @@ var (
 // Hub's, as for every container runtime; Docker Hub's other host names become
 // docker.io, and its one-element paths get their implicit library/.
 func ParseRepo(s string) (Repo, error) {
-	if len(s) > maxName {
-		return Repo{}, fmt.Errorf("image name of %d characters: at most %d are allowed", len(s), maxName)
-	}
 	host, hasHost := cutHost(s)
 	path := s
 	if hasHost {
@@ -48,7 +47,11 @@ func ParseRepo(s string) (Repo, error) {
 	if host == dockerHub && !strings.Contains(path, "/") {
 		path = "library/" + path
 	}
-	return Repo{registry: host, path: path}, nil
+	repo := Repo{registry: host, path: path}
+	if n := len(repo.String()); n > maxName {
+		return Repo{}, fmt.Errorf("image name of %d characters with its registry: at most %d are allowed", n, maxName)
+	}
+	return repo, nil
 }
 
 func pathRemedy(path string) string {
@@ -70,14 +73,12 @@ func CanonicalHost(host string) string {
 }
 
 // cutHost splits off the first element of a name if it is a registry host: it
-// has a dot or a port, or is localhost, or has upper-case letters, which no
-// path may have.
+// has a dot or a port, or is localhost. That upper case alone makes a host, as
+// for docker, is not followed: in lower case, which hosts are compared in, such
+// a host is no longer one, and whoever writes MyOrg/app does not mean a host.
 func cutHost(name string) (host string, ok bool) {
 	host, _, ok = strings.Cut(name, "/")
-	if !ok {
-		return "", false
-	}
-	if host == "localhost" || strings.ContainsAny(host, ".:") || host != strings.ToLower(host) {
+	if ok && (host == "localhost" || strings.ContainsAny(host, ".:")) {
 		return host, true
 	}
 	return "", false
