@@ -8,7 +8,6 @@
 package settings
 
 import (
-	"text/template"
 	"time"
 
 	"argocd-image-updater/internal/credential"
@@ -36,7 +35,8 @@ type Update struct {
 
 // Track is one image of an Application that we were asked to follow.
 type Track struct {
-	// Name is the alias, or the image name as written where there is none.
+	// Name is the alias, or the image name as written where there is none, or
+	// the whole entry of the image list where that does not parse.
 	Name  string
 	Alias string // "" if none was given
 	// Image is the repository to follow; its Tag and Digest are empty.
@@ -56,15 +56,18 @@ type Track struct {
 	// AllowDowngrade switches the downgrade guard off.
 	AllowDowngrade bool
 	// Err is set if this image cannot be followed; nothing else but Name is
-	// then to be relied on.
+	// then to be relied on. It joins a *ValueError for each thing that is wrong.
 	Err error
 }
 
-// Keys are where the name and version of an image are written.
+// Keys are where the name and version of an image are written. An empty key is
+// not written; Spec, which gets name:tag, excludes the other two.
 type Keys struct {
 	Name, Tag, Spec string
 	// Given is set if at least one key was written by the user; otherwise Name
-	// and Tag are the defaults image.name and image.tag (Helm only).
+	// and Tag are the defaults image.name and image.tag (Helm only). A Helm tag
+	// key is always there, since a version has to go somewhere; a name key of
+	// its own is not invented beside keys that the user gave.
 	Given bool
 }
 
@@ -102,8 +105,7 @@ type WriteBack struct {
 	Base string
 	// Head is the template of the branch to push to; nil: the base itself, or
 	// for MethodGitBranch the name made of BranchPrefix.
-	Head         *template.Template
-	HeadText     string // the template as written, for messages
+	Head         *Head
 	BranchPrefix string // "image-update/" where none was given
 	NoTrailers   bool   // commit-trailers: false
 }
@@ -124,7 +126,9 @@ const (
 type Target struct {
 	Kind TargetKind
 	// Path is relative to the source's path, or to the repository's root if it
-	// begins with "/". "" is the kind's default.
+	// begins with "/"; always so for TargetOverride. "" is the kind's default. A
+	// path from the root does not leave the repository; a relative one may, and
+	// is judged where the source is known.
 	Path string
 	Text string // as written, for messages
 }

@@ -1,0 +1,114 @@
+package settings
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"argocd-image-updater/internal/argo"
+)
+
+// keyImageList makes an Application a managed one.
+const keyImageList = "image-list"
+
+// Managed reports whether the Application asks for updates by annotations.
+func Managed(app argo.Application) bool {
+	_, ok := app.Annotations[Prefix+keyImageList]
+	return ok
+}
+
+// FromAnnotations reads the settings of an Application from its annotations.
+//
+// What is wrong with one image is in the Err of its Track, also where the
+// value stands for all images. What is wrong with the write-back, or an image
+// list without an image, is returned; the error joins a *ValueError for each
+// wrong value.
+//
+// A value is trimmed. One that is present and empty means the built-in default,
+// also for an image where the Application has another default.
+func FromAnnotations(app argo.Application, d Defaults) (Update, error) {
+	r := newReader(app)
+	entries := parseImageList(r.values[keyImageList])
+	if len(entries) == 0 {
+		r.fail(r.application(keyImageList), "no image in it: [<alias>=]<image>[:<constraint>], separated by commas, expected")
+	}
+	u := Update{WriteBack: r.writeBack()}
+	if err := r.err(); err != nil {
+		return Update{}, err
+	}
+	for _, entry := range entries {
+		u.Tracks = append(u.Tracks, r.track(entry, d))
+	}
+	refuseDoubles(entries, u.Tracks)
+	r.warnOfKeys(entries)
+	u.Warnings = r.warnings
+	return u, nil
+}
+
+// refuseDoubles sets the error of Tracks that cannot be told apart.
+func refuseDoubles(entries []listEntry, tracks []Track) {
+	same := map[string][]string{}
+	for _, e := range entries {
+		if e.err == nil {
+			same[e.identity()] = append(same[e.identity()], strconv.Quote(e.text))
+		}
+	}
+	for i, e := range entries {
+		if texts := same[e.identity()]; e.err == nil && len(texts) > 1 {
+			tracks[i].Err = &ValueError{Object: "image " + e.name(), Key: keyImageList,
+				Reason: strings.Join(texts, " and ") + " cannot be told apart: give each an alias of its own"}
+		}
+	}
+}
+
+// value is the value of a key and where it was found.
+type value struct {
+	key  string // as it stands in the annotations, without Prefix
+	text string // trimmed; "" if absent
+}
+
+// reader reads the annotations of one Application and gathers what is to be
+// said about them.
+type reader struct {
+	values   map[string]string // trimmed, by key without Prefix
+	object   string
+	errs     []error
+	warnings []string
+}
+
+func newReader(app argo.Application) *reader {
+	r := &reader{values: map[string]string{}, object: "application " + app.Key.String()}
+	for key, text := range app.Annotations {
+		if key, ok := strings.CutPrefix(key, Prefix); ok {
+			r.values[key] = strings.TrimSpace(text)
+		}
+	}
+	return r
+}
+
+// application is the value of a key for the whole Application.
+func (r *reader) application(key string) value { return value{key, r.values[key]} }
+
+func (r *reader) fail(v value, reason string) {
+	r.errs = append(r.errs, &ValueError{Object: r.object, Key: v.key, Value: v.text, Reason: reason})
+}
+
+// warn says something once.
+func (r *reader) warn(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(r.warnings, text) {
+		r.warnings = append(r.warnings, text)
+	}
+}
+
+// parseBool reads a truth value; fallback where there is none.
+func (r *reader) parseBool(v value, fallback bool) bool {
+	if v.text == "" {
+		return fallback
+	}
+	b, err := strconv.ParseBool(v.text)
+	if err != nil {
+		r.fail(v, "true or false expected")
+	}
+	return b
+}
