@@ -26,6 +26,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"golang.org/x/sync/errgroup"
 
 	"argocd-image-updater/internal/image"
 )
@@ -56,8 +57,8 @@ type World struct {
 	// Address is where the registry listens: 127.0.0.1:<port>.
 	Address string
 
-	server *http.Server
-	served chan error
+	server  *http.Server
+	serving errgroup.Group
 }
 
 // Start makes a world in a new folder below dir; "" is the folder for
@@ -86,7 +87,7 @@ func (w *World) Close() error {
 	var err error
 	if w.server != nil {
 		err = w.server.Close()
-		if served := <-w.served; !errors.Is(served, http.ErrServerClosed) {
+		if served := w.serving.Wait(); !errors.Is(served, http.ErrServerClosed) {
 			err = errors.Join(err, served)
 		}
 	}
@@ -104,8 +105,7 @@ func (w *World) listen(ctx context.Context) error {
 		Handler:           registry.New(registry.Logger(log.New(io.Discard, "", 0))),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
-	w.served = make(chan error, 1)
-	go func() { w.served <- w.server.Serve(l) }() // joined by Close
+	w.serving.Go(func() error { return w.server.Serve(l) })
 	return nil
 }
 
@@ -140,13 +140,15 @@ func copyTree(from, to string, change func(string) string) error {
 
 // Build is an image that CI pushes.
 type Build struct {
-	Name    string // path in the registry: "team/web"
-	Tag     string
-	Created time.Time
+	Name     string // path in the registry: "team/web"
+	Tag      string
+	Created  time.Time
+	Platform image.Platform
 }
 
-// Push builds a small image for the platform and pushes it.
-func (w *World) Push(ctx context.Context, b Build, p image.Platform) error {
+// Push builds a small image and pushes it to the registry at an address of
+// loopback.
+func Push(ctx context.Context, address string, b Build) error {
 	img, err := random.Image(256, 1)
 	if err != nil {
 		return err
@@ -156,11 +158,11 @@ func (w *World) Push(ctx context.Context, b Build, p image.Platform) error {
 		return err
 	}
 	config = config.DeepCopy()
-	config.OS, config.Architecture, config.Created = p.OS, p.Arch, v1.Time{Time: b.Created}
+	config.OS, config.Architecture, config.Created = b.Platform.OS, b.Platform.Arch, v1.Time{Time: b.Created}
 	if img, err = mutate.ConfigFile(img, config); err != nil {
 		return err
 	}
-	ref, err := name.NewTag(w.Address+"/"+b.Name+":"+b.Tag, name.Insecure)
+	ref, err := name.NewTag(address+"/"+b.Name+":"+b.Tag, name.Insecure)
 	if err != nil {
 		return err
 	}

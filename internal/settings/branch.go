@@ -125,9 +125,11 @@ func actionLength(s string) int {
 
 // headFunctions are the functions that a head template may call: those that
 // read and compare, and printf.
-var headFunctions = map[string]any{
-	"and": true, "or": true, "not": true, "eq": true, "ne": true, "lt": true, "le": true, "gt": true, "ge": true,
-	"index": true, "len": true, "slice": true, "print": true, "printf": true,
+func headFunctions() map[string]any {
+	return map[string]any{
+		"and": true, "or": true, "not": true, "eq": true, "ne": true, "lt": true, "le": true, "gt": true, "ge": true,
+		"index": true, "len": true, "slice": true, "print": true, "printf": true,
+	}
 }
 
 // compileHead compiles a template and tries it, so that a field that does not
@@ -137,7 +139,7 @@ func compileHead(text string) (*Head, error) {
 		return nil, errors.New("a template is missing after the colon")
 	}
 	const name = "git-branch"
-	trees, err := parse.Parse(name, text, "", "", headFunctions)
+	trees, err := parse.Parse(name, text, "", "", headFunctions())
 	if err != nil {
 		return nil, fmt.Errorf("the template does not parse: %w", err)
 	}

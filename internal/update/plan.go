@@ -1,0 +1,143 @@
+package update
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/image"
+	"argocd-image-updater/internal/plan"
+	"argocd-image-updater/internal/settings"
+)
+
+// wish is one Application on its way through the line.
+type wish struct {
+	app    argo.Application
+	update settings.Update
+	items  []plan.Item
+	err    error
+}
+
+// Plan reads the world and works out what should be changed. It returns one
+// Plan for each Application that asks for updates, sorted by namespace and
+// name; what went wrong for one of them stands in its Plan. The error is one
+// that left nothing to plan: the Applications could not be listed, nothing
+// matches the selection, or the context ended.
+func (u *Updater) Plan(ctx context.Context, sel Selection) ([]plan.Plan, error) {
+	wishes, err := u.wishes(ctx, sel)
+	if err != nil {
+		return nil, err
+	}
+	questions := u.questions(wishes)
+	u.observe(CycleStarted{Applications: len(wishes), Images: len(questions)})
+	u.decide(ctx, questions, sel)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	plans := u.planGit(ctx, wishes)
+	return plans, ctx.Err()
+}
+
+// wishes compiles the settings of every managed Application that is selected.
+func (u *Updater) wishes(ctx context.Context, sel Selection) ([]*wish, error) {
+	apps, err := u.Applications.List(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list applications: %w", err)
+	}
+	var out []*wish
+	for _, app := range apps {
+		if !settings.Managed(app) || !sel.admitsApp(app.Key) {
+			continue
+		}
+		w := &wish{app: app}
+		w.update, w.err = settings.FromAnnotations(app, u.Options.Defaults)
+		w.start()
+		out = append(out, w)
+	}
+	if len(out) == 0 && sel.App != "" {
+		return nil, fmt.Errorf("application %q: none of the %d applications that were read has this name and the annotation %simage-list",
+			sel.App, len(apps), settings.Prefix)
+	}
+	slices.SortFunc(out, func(a, b *wish) int { return a.app.Compare(b.app.Key) })
+	return out, nil
+}
+
+func (s Selection) admitsApp(k argo.Key) bool {
+	return s.App == "" || s.App == k.Name || s.App == k.String()
+}
+
+// start makes one Item for each Track and settles those about which nothing
+// has to be asked.
+func (w *wish) start() {
+	live, _ := w.app.LiveImages()
+	for i, t := range w.update.Tracks {
+		it := plan.Item{Track: t.Name, Alias: t.Alias, Image: t.Image, Strategy: t.Strategy}
+		it.Live = liveOf(live, t)
+		var shared error
+		it.Live, shared = share(w.update.Tracks, i, it.Live)
+		switch {
+		case t.Err != nil:
+			it.State, it.Err, it.Reason = plan.Failed, t.Err, t.Err.Error()
+		case shared != nil:
+			it.State, it.Err, it.Reason = plan.Failed, shared, shared.Error()
+		case w.app.Status.Reported && len(it.Live) == 0 && !t.Force:
+			it.State = plan.NotLive
+			it.CloseName = argo.CloseNames(t.Image.Repo, live)
+			it.Reason = notLive(t.Image, it.CloseName, len(live))
+		}
+		w.items = append(w.items, it)
+	}
+}
+
+// liveOf are the live images of the track's repository, or of the name that
+// the manifests know it by.
+func liveOf(live []image.Ref, t settings.Track) []image.Ref {
+	original, _ := image.ParseRepo(t.KustomizeName)
+	var out []image.Ref
+	for _, ref := range live {
+		if ref.Repo == t.Image.Repo || !original.IsZero() && ref.Repo == original {
+			out = append(out, ref)
+		}
+	}
+	return out
+}
+
+// share keeps the live images that belong to track i and to no other track of
+// the same repository.
+func share(tracks []settings.Track, i int, live []image.Ref) ([]image.Ref, error) {
+	var own []image.Ref
+	for _, ref := range live {
+		if plan.Owns(tracks, i, ref.Tag) {
+			own = append(own, ref)
+		}
+	}
+	if len(own) == 0 && len(live) > 0 && !tracks[i].Force {
+		return nil, fmt.Errorf("image %s: the application runs %v, and the rules of several images of this repository admit it, or none do: make them exclude each other", tracks[i].Name, live)
+	}
+	return own, nil
+}
+
+func notLive(img image.Ref, closest []string, n int) string {
+	s := fmt.Sprintf("the application does not run %s", img.Repo)
+	switch {
+	case len(closest) > 0:
+		s += fmt.Sprintf("; it runs %q", closest)
+	case n == 0:
+		s += "; its status lists no image at all"
+	default:
+		s += fmt.Sprintf("; none of its %d images comes close", n)
+	}
+	return s + ": correct the name in the image list, or set force-update to follow it all the same"
+}
+
+// Choose decides one Track alone, whether or not any Application runs it. It
+// neither reads nor writes a repository.
+func (u *Updater) Choose(ctx context.Context, t settings.Track) plan.Item {
+	w := &wish{update: settings.Update{Tracks: []settings.Track{t}}}
+	w.start()
+	questions := u.questions([]*wish{w})
+	u.observe(CycleStarted{Images: len(questions)})
+	u.decide(ctx, questions, Selection{Explain: true})
+	return w.items[0]
+}

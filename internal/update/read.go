@@ -1,0 +1,174 @@
+package update
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/plan"
+	"argocd-image-updater/internal/settings"
+)
+
+// errand is one Application whose updates are written to Git.
+type errand struct {
+	intent plan.Intent // its Site is resolved once the files are known
+	base   string      // the branch to read, once the refs are known
+	// plan is the result. Until it is built its Items are those of the intent.
+	plan plan.Plan
+}
+
+// planGit turns the decisions into plans. Applications that write to one
+// repository are planned together, repositories side by side.
+func (u *Updater) planGit(ctx context.Context, wishes []*wish) []plan.Plan {
+	var plans []plan.Plan
+	errands := map[plan.Location][]*errand{}
+	for _, w := range wishes {
+		e, loc, done := u.errand(w)
+		if done {
+			plans = append(plans, e.plan)
+			continue
+		}
+		errands[loc] = append(errands[loc], e)
+	}
+	var g errgroup.Group
+	g.SetLimit(cmp.Or(u.Options.Concurrency, 10))
+	for loc, es := range errands {
+		g.Go(func() error {
+			u.planLocation(ctx, loc, es)
+			return nil
+		})
+	}
+	_ = g.Wait() // the functions return no error: each failure stands in the plans
+	for _, es := range errands {
+		for _, e := range es {
+			plans = append(plans, e.plan)
+		}
+	}
+	slices.SortFunc(plans, func(a, b plan.Plan) int { return a.App.Compare(b.App) })
+	return plans
+}
+
+// errand tells where a wish is to be written. It is done already if there is
+// nothing to write or no place to write to.
+func (u *Updater) errand(w *wish) (e *errand, loc plan.Location, done bool) {
+	wb := w.update.WriteBack
+	e = &errand{plan: plan.Plan{
+		App: w.app.Key, Origin: w.app.Origin, Method: wb.Method, Items: w.items, Warnings: w.update.Warnings, Err: w.err,
+	}}
+	if w.err != nil || !pending(w.items) {
+		return e, loc, true
+	}
+	if wb.Method == settings.MethodArgoCD {
+		holdAll(w.items, "nothing is there to patch: the application comes from a manifest file; set "+
+			settings.Prefix+"write-back-method to git to have the change committed")
+		return e, loc, true
+	}
+	chosen, err := w.app.Choose(argo.Choice{Type: wb.Target.ImpliedType(), Repository: wb.Repository, Files: true})
+	if err != nil {
+		failAll(w.items, err)
+		return e, loc, true
+	}
+	e.intent = plan.Intent{
+		App: w.app.Key, Origin: w.app.Origin, Update: w.update, Items: w.items, Reported: w.app.Status.Reported,
+		Site: plan.Resolved{Site: plan.Site{App: w.app.Key, Source: chosen.Source, Folder: chosen.Folder, Type: chosen.Type, Target: wb.Target, Namespace: u.Options.Namespace}},
+	}
+	loc = plan.Location{URL: chosen.Folder.RepoURL, Credential: wb.Credential}
+	if loc.Credential.Name != "" && loc.Credential.Namespace == "" {
+		loc.Namespace = w.app.Namespace
+	}
+	return e, loc, false
+}
+
+func pending(items []plan.Item) bool {
+	return slices.ContainsFunc(items, func(it plan.Item) bool { return it.State == plan.Pending })
+}
+
+func holdAll(items []plan.Item, reason string) {
+	for i := range items {
+		if items[i].State == plan.Pending {
+			items[i].State, items[i].Reason = plan.Held, reason
+		}
+	}
+}
+
+func failAll(items []plan.Item, err error) {
+	for i := range items {
+		if items[i].State == plan.Pending {
+			items[i].State, items[i].Err, items[i].Reason = plan.Failed, err, err.Error()
+		}
+	}
+}
+
+// planLocation plans everything that is written to one repository.
+func (u *Updater) planLocation(ctx context.Context, loc plan.Location, es []*errand) {
+	at, refs, err := u.look(ctx, loc)
+	if err != nil {
+		for _, e := range es {
+			failAll(e.plan.Items, err)
+		}
+		return
+	}
+	byBase := map[string][]*errand{}
+	for _, e := range es {
+		base, err := e.branch(refs)
+		if err != nil {
+			failAll(e.plan.Items, fmt.Errorf("repository %s: %w", loc.URL, err))
+			continue
+		}
+		e.base = base
+		byBase[base] = append(byBase[base], e)
+	}
+	d := desk{u: u, loc: loc, at: at, refs: refs, heads: map[string][]headed{}}
+	for _, base := range sortedKeys(byBase) {
+		d.planBase(ctx, base, byBase[base])
+	}
+	d.planHeads(ctx)
+}
+
+func (u *Updater) look(ctx context.Context, loc plan.Location) (plan.Remote, plan.Refs, error) {
+	auth, err := u.Credentials.Git(ctx, loc)
+	if err != nil {
+		return plan.Remote{}, plan.Refs{}, fmt.Errorf("credential of repository %s: %w", loc.URL, err)
+	}
+	at := plan.Remote{URL: loc.URL, Auth: auth}
+	refs, err := u.Git.Look(ctx, at)
+	return at, refs, err
+}
+
+// branch is the branch to read and build on. A targetRevision that is a tag, a
+// commit or a version range is no place to commit to.
+func (e *errand) branch(refs plan.Refs) (string, error) {
+	name, key := e.intent.Update.WriteBack.Base, "git-branch"
+	if name == "" {
+		name, key = e.intent.Site.Folder.Revision, "targetRevision"
+	}
+	if name == "" || name == "HEAD" {
+		if refs.Default == "" {
+			return "", fmt.Errorf("%s %q: the repository names no default branch: set %sgit-branch", key, name, settings.Prefix)
+		}
+		return refs.Default, nil
+	}
+	name = strings.TrimPrefix(name, "refs/heads/")
+	if _, ok := refs.Branches[name]; ok {
+		return name, nil
+	}
+	what := "is no branch of the repository"
+	if _, ok := refs.Tags[strings.TrimPrefix(name, "refs/tags/")]; ok {
+		what = "is a tag, and nothing can be committed to a tag"
+	}
+	return "", fmt.Errorf("%s %q %s: set %sgit-branch to the branch to commit to", key, name, what, settings.Prefix)
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
