@@ -56,12 +56,24 @@ const (
 
 // Compile checks s and makes a Policy of it. The error is a *SpecError.
 func Compile(s Spec) (Policy, error) {
-	var p Policy
-	var err error
-	if p.name, p.deprecated, err = parseStrategy(s.Strategy); err != nil {
+	p := Policy{constraint: strings.TrimSpace(s.Constraint)}
+	err := p.compileStrategy(s.Strategy)
+	if err != nil {
 		return Policy{}, err
 	}
-	p.constraint = strings.TrimSpace(s.Constraint)
+	if p.filter, err = compileFilter(s.AllowTags, s.IgnoreTags); err != nil {
+		return Policy{}, err
+	}
+	if err = p.compilePlatforms(s); err != nil {
+		return Policy{}, err
+	}
+	return p, nil
+}
+
+func (p *Policy) compileStrategy(text string) (err error) {
+	if p.name, p.deprecated, err = parseStrategy(text); err != nil {
+		return err
+	}
 	switch p.name {
 	case nameSemver:
 		p.strategy, err = compileSemver(p.constraint)
@@ -73,24 +85,25 @@ func Compile(s Spec) (Policy, error) {
 		p.needs = needs{depth: DepthDigest, pin: true}
 		p.strategy, err = compileDigest(p.constraint)
 	}
-	if err != nil {
-		return Policy{}, err
-	}
-	if p.filter, err = compileFilter(s.AllowTags, s.IgnoreTags); err != nil {
-		return Policy{}, err
-	}
-	if p.platforms, err = parsePlatforms(s.Platforms); err != nil {
-		return Policy{}, err
-	}
+	return err
+}
+
+// compilePlatforms sets what is looked for, and that builds are to be read
+// where something is.
+func (p *Policy) compilePlatforms(s Spec) (err error) {
+	p.platforms, err = parsePlatforms(s.Platforms)
 	switch {
+	case err != nil:
+		return err
 	case len(p.platforms) > 0:
 		p.needs.depth = DepthBuilds
-	case p.needs.depth == DepthBuilds && s.DefaultPlatform == image.Platform{}:
-		return Policy{}, &SpecError{Key: string(RulePlatform), Remedy: p.name + " needs a platform, such as linux/amd64"}
-	case p.needs.depth == DepthBuilds:
+	case p.needs.depth < DepthBuilds:
+	case s.DefaultPlatform == image.Platform{}:
+		return &SpecError{Key: string(RulePlatform), Remedy: p.name + " needs a platform, such as linux/amd64"}
+	default:
 		p.platforms = []image.Platform{s.DefaultPlatform}
 	}
-	return p, nil
+	return nil
 }
 
 func parsePlatforms(texts []string) ([]image.Platform, error) {

@@ -106,41 +106,51 @@ func parseTerm(s string) (t term, ok bool) {
 // of the version were given: none for *, two for 1.2 or 1.2.x.
 func newTerm(op string, con version, given int) term {
 	var (
-		none   = precision{}
 		major  = precision{segments: 1}
 		minor  = precision{segments: 2}
-		patch  = precision{segments: 3}
 		series = precision{segments: 2, pre: true}
 		full   = precision{segments: 3, pre: true}
 	)
 	switch op {
-	case ">":
-		return term{con: con, precision: [...]precision{full, major, minor, full}[given], accept: above}
 	case "<":
 		return term{con: con, precision: full, accept: below}
-	case ">=", "=>":
-		return term{con: con, precision: full, accept: equal | above}
 	case "<=", "=<":
 		return term{con: con, precision: [...]precision{minor, major, minor, full}[given], accept: below | equal}
+	case ">":
+		return term{con: con, precision: [...]precision{full, major, minor, full}[given], accept: above}
+	case ">=", "=>":
+		return term{con: con, precision: full, accept: equal | above}
 	case "!=":
 		return term{con: con, precision: [...]precision{full, major, series, full}[given], accept: below | above}
 	case "^":
-		same := patch
-		switch {
-		case con.core[0] > 0 || given == 1:
-			same = major
-		case con.core[1] > 0 || given == 2:
-			same = minor
-		}
-		return term{con: con, floor: true, precision: same, accept: equal}
+		return term{con: con, floor: true, precision: precision{segments: caret(con, given)}, accept: equal}
 	case "~", "~>":
-		same := [...]precision{none, major, minor, minor}[given]
-		if given == 3 && con.core == [3]uint64{} {
-			same = none
-		}
-		return term{con: con, floor: true, precision: same, accept: equal}
+		return term{con: con, floor: true, precision: precision{segments: tilde(con, given)}, accept: equal}
 	}
-	return term{con: con, floor: given < 3, precision: [...]precision{none, major, minor, full}[given], accept: equal}
+	if given == len(con.core) {
+		return term{con: con, precision: full, accept: equal}
+	}
+	return term{con: con, floor: true, precision: precision{segments: given}, accept: equal}
+}
+
+// caret is how many segments ^ keeps: through the first that is not zero.
+func caret(con version, given int) int {
+	switch {
+	case con.core[0] > 0 || given == 1:
+		return 1
+	case con.core[1] > 0 || given == 2:
+		return 2
+	}
+	return 3
+}
+
+// tilde is how many segments ~ keeps: major and minor, as far as given. ~0.0.0
+// keeps none.
+func tilde(con version, given int) int {
+	if given == 3 && con.core == [3]uint64{} {
+		return 0
+	}
+	return min(given, 2)
 }
 
 // rule is the rule by which c drops v; "" is none.

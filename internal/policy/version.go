@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -45,23 +46,23 @@ func parseVersion(s string) (v version, ok bool) {
 }
 
 // identifiers reports whether s is a dotted list of the identifiers that the
-// semantic versioning specification allows (items 9 and 10).
+// semantic versioning specification allows in build metadata (item 10).
 func identifiers(s string) bool {
-	begin := true
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '.' && begin:
-			return false
-		case c == '.':
-			begin = true
-			continue
-		case c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-':
-		default:
+	for part := range strings.SplitSeq(s, ".") {
+		if part == "" {
 			return false
 		}
-		begin = false
+		for i := range len(part) {
+			if !isIdentifierByte(part[i]) {
+				return false
+			}
+		}
 	}
-	return !begin
+	return true
+}
+
+func isIdentifierByte(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-'
 }
 
 // zeroLed reports whether a dotted list has a number with a leading zero,
@@ -142,13 +143,7 @@ func compareIdentifier(a, b string) int {
 	n, bIsNumber := parseNumber(b)
 	switch {
 	case aIsNumber && bIsNumber:
-		if m < n {
-			return -1
-		}
-		if m > n {
-			return 1
-		}
-		return 0
+		return cmp.Compare(m, n)
 	case aIsNumber:
 		return -1
 	case bIsNumber:
