@@ -105,6 +105,8 @@ func BenchmarkExplain(b *testing.B) {
 
 // Choosing costs a handful of allocations, however many tags there are: the
 // list of drops, and what a sorted copy takes where the list is not sorted.
+// Regular expressions are left out: they borrow their memory from a sync.Pool,
+// which the race detector empties at random.
 func TestChooseDoesNotAllocatePerTag(t *testing.T) {
 	const limit = 8
 	for _, n := range []int{1_000, 20_000} {
@@ -113,6 +115,7 @@ func TestChooseDoesNotAllocatePerTag(t *testing.T) {
 		slices.Reverse(reversed)
 		known := crowdMetadata(tags)
 		for name, spec := range crowdSpecs() {
+			spec.AllowTags = ""
 			p := mustCompile(t, spec)
 			for _, list := range [][]string{tags, reversed} {
 				allocs := testing.AllocsPerRun(3, func() { p.Choose(policy.Input{Tags: list, Known: known}) })

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"argocd-image-updater/internal/image"
@@ -153,6 +154,10 @@ func (p Policy) Deprecated() string {
 	}
 	return ""
 }
+
+// Platforms are those that builds have to be known for wherever DepthBuilds is
+// wanted; nil if it never is. Builds for others may be left out of Metadata.
+func (p Policy) Platforms() []image.Platform { return slices.Clone(p.platforms) }
 
 // Admits reports whether a tag passes filters and constraint, by its name.
 func (p Policy) Admits(tag string) bool {

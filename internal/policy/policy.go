@@ -66,7 +66,8 @@ type Metadata struct {
 	// Digest is the digest of the manifest or index that the tag points to;
 	// known at every depth.
 	Digest image.Digest
-	// Builds are the images behind the tag, one for each platform.
+	// Builds are the images behind the tag, one for each platform; at least
+	// those for the platforms that Policy.Platforms names.
 	// Attestations and other artifacts without a platform are not among them.
 	// Nil where only the digest was asked for; not nil, if empty, where builds
 	// were asked for and there are none.

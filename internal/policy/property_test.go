@@ -113,7 +113,7 @@ func answerOf(m policy.Metadata, depth policy.Depth) policy.Metadata {
 
 func eachWorld(t *testing.T, check func(t *testing.T, rnd *rand.Rand, w world)) {
 	t.Helper()
-	for seed := range uint64(3_000) {
+	for seed := range uint64(1_000) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
 		w := randomWorld(t, rnd)
 		check(t, rnd, w)
@@ -238,6 +238,31 @@ func TestZeroPolicyAdmitsNothing(t *testing.T) {
 	if got := p.Explain(policy.Input{Tags: []string{"1.0"}}); len(got) != 1 {
 		t.Errorf("got %+v", got)
 	}
+}
+
+// Builds for other platforms than the policy names may be left out.
+func TestPlatformsAreAllThatIsLookedAt(t *testing.T) {
+	eachWorld(t, func(t *testing.T, _ *rand.Rand, w world) {
+		in, d := settle(t, w)
+		narrow := map[string]policy.Metadata{}
+		for tag, m := range in.Known {
+			builds := []policy.Build{}
+			for _, b := range m.Builds {
+				if slices.Contains(w.policy.Platforms(), b.Platform) {
+					builds = append(builds, b)
+				}
+			}
+			if m.Builds != nil {
+				m.Builds = builds
+			}
+			narrow[tag] = m
+		}
+		got := w.policy.Choose(policy.Input{Tags: w.tags, Known: narrow})
+		got.Reason, d.Reason = "", "" // which may name the others
+		if diff := cmp.Diff(d, got); diff != "" {
+			t.Errorf("with fewer builds:\n%s", diff)
+		}
+	})
 }
 
 func TestNewestBuildNeedsAPlatform(t *testing.T) {

@@ -11,12 +11,13 @@ import (
 
 // tagSeeds are names as they stand in registries, and the borders of the
 // grammar.
-var tagSeeds = strings.Fields(`
+var tagSeeds = append(strings.Fields(`
 	1 1.2 v1.2 01.2.3 1.2.3 2024.01.15 20240115 1234567 1.26-alpine 2024-01-15 1.2.3+b5 1.2.3-rc.1+b5 1.2.3+a-b
 	V1.2.3 1.2.3.4 1.2.3-01 1.2.3-0 1.2.3-0a 1.2.3_4 release-1.2.3 latest 1e3 vv1 v 1. .1 1..2 1-- 1.2.3- 1.2.3+ 1.2.3-+b
 	18446744073709551615 18446744073709551616 0.0.00000000000000000000000000001 1.2.3-18446744073709551616 1.2.3-2
 	1.2.3-a.1 1.2.3-a.10 1.2.3-a.b 1.2.3-a 1.2.3-a..b 1.2.3-a. 1.2.3-.a 1.2.3-a+b+c x * 1.x 1.2.3é 0 0.0 0.0.0 0.0.3 0.1 0.2.0
-	0.0.0-0 1.2.0-beta 1.2.5-beta 1.3.0-0 2.0.0-rc1 1.26.1-alpine 1.26.1-debian 11 11.1 11.1.1 12`)
+	0.0.0-0 1.2.0-beta 1.2.5-beta 1.3.0-0 2.0.0-rc1 1.26.1-alpine 1.26.1-debian 11 11.1 11.1.1 12`),
+	"1.2.3-"+strings.Repeat("a", 250), "1.2.3-"+strings.Repeat("a", 251), "", "1 ", "1\n")
 
 // constraintSeeds use every operator with every number of segments.
 func constraintSeeds() []string {
@@ -59,26 +60,32 @@ func sameOrder(t *testing.T, a, b string) {
 	}
 }
 
-// sameRule fails unless constraint and tag give what semver's Check gives,
+// sameRules fails unless constraint and tags give what semver's Check gives,
 // with and without pre-releases.
-func sameRule(t *testing.T, text, tag string) {
+func sameRules(t *testing.T, text string, tags ...string) {
 	t.Helper()
 	got, ok := parseConstraint(text)
 	want, err := semver.NewConstraint(text)
 	if ok != (err == nil) {
 		t.Fatalf("parseConstraint(%q) accepts: %v; semver.NewConstraint: %v", text, ok, err)
 	}
-	v, wantV := sameVersion(t, tag)
-	if !ok || wantV == nil {
+	if !ok {
 		return
 	}
-	rule := got.rule(v)
-	if (rule == "") != want.Check(wantV) {
-		t.Fatalf("constraint %q drops %q by %q, but semver's Check says %v", text, tag, rule, want.Check(wantV))
-	}
-	want.IncludePrerelease = true
-	if (rule != RuleConstraint) != want.Check(wantV) {
-		t.Fatalf("constraint %q drops %q by %q, but with pre-releases semver's Check says %v", text, tag, rule, want.Check(wantV))
+	loose := *want
+	loose.IncludePrerelease = true
+	for _, tag := range tags {
+		v, wantV := sameVersion(t, tag)
+		if wantV == nil {
+			continue
+		}
+		rule := got.rule(v)
+		if (rule == "") != want.Check(wantV) {
+			t.Fatalf("constraint %q drops %q by %q, but semver's Check says %v", text, tag, rule, want.Check(wantV))
+		}
+		if (rule != RuleConstraint) != loose.Check(wantV) {
+			t.Fatalf("constraint %q drops %q by %q, but with pre-releases semver's Check says %v", text, tag, rule, loose.Check(wantV))
+		}
 	}
 }
 
@@ -92,9 +99,7 @@ func TestOrderIsThatOfSemver(t *testing.T) {
 
 func TestConstraintsAreThoseOfSemver(t *testing.T) {
 	for _, text := range constraintSeeds() {
-		for _, tag := range tagSeeds {
-			sameRule(t, text, tag)
-		}
+		sameRules(t, text, tagSeeds...)
 	}
 }
 
@@ -112,7 +117,7 @@ func TestRandomConstraintsAreThoseOfSemver(t *testing.T) {
 		}
 		return text + pre()
 	}
-	for range 4_000 {
+	for range 3_000 {
 		text := ""
 		for i := range 1 + rnd.IntN(3) {
 			if i > 0 {
@@ -120,9 +125,11 @@ func TestRandomConstraintsAreThoseOfSemver(t *testing.T) {
 			}
 			text += pick("", "=", "!=", ">", "<", ">=", "=>", "<=", "=<", "~", "~>", "^") + operand()
 		}
-		for range 10 {
-			sameRule(t, text, fmt.Sprintf("%d.%d.%d%s", rnd.IntN(4), rnd.IntN(4), rnd.IntN(4), pre()))
+		tags := make([]string, 20)
+		for i := range tags {
+			tags[i] = fmt.Sprintf("%d.%d.%d%s", rnd.IntN(4), rnd.IntN(4), rnd.IntN(4), pre())
 		}
+		sameRules(t, text, tags...)
 	}
 }
 
@@ -140,6 +147,6 @@ func FuzzConstraint(f *testing.F) {
 		f.Add(text, tagSeeds[(i*7)%len(tagSeeds)])
 	}
 	f.Fuzz(func(t *testing.T, text, tag string) {
-		sameRule(t, text, tag)
+		sameRules(t, text, tag)
 	})
 }
