@@ -128,19 +128,25 @@ func (a Application) rank(i int, typ Type, repository string) int {
 func (a Application) folder(s Source, c Choice) (Folder, error) {
 	own := Folder{RepoURL: s.RepoURL, Revision: s.TargetRevision, Path: s.Path}
 	switch {
-	case s.InGit() && (c.Repository == "" || SameRepository(s.RepoURL, c.Repository)):
-		if c.Repository != "" {
-			own.RepoURL = c.Repository
-		}
+	case c.Repository == "" && s.InGit():
 		return own, nil
 	case c.Repository == "" || c.Type == TypeUnknown && !s.InGit():
 		return Folder{}, fmt.Errorf("application %s: %s of %s is not in Git: %s", a.Key, sourceName(s), s.RepoURL, a.remedy())
+	case s.InGit() && SameRepository(s.RepoURL, c.Repository):
+		own.RepoURL = c.Repository
+		return own, nil
 	}
+	return a.elsewhere(s, c)
+}
+
+// elsewhere is the folder in a repository that is not that of the source:
+// where another source has it, else where the source's own would be.
+func (a Application) elsewhere(s Source, c Choice) (Folder, error) {
 	for _, other := range a.Sources {
-		if !other.InGit() || !SameRepository(other.RepoURL, c.Repository) {
+		switch {
+		case !other.InGit() || !SameRepository(other.RepoURL, c.Repository):
 			continue
-		}
-		if other.RefOnly() && c.Type == TypeUnknown {
+		case other.RefOnly() && c.Type == TypeUnknown:
 			return Folder{}, fmt.Errorf("application %s: git-repository %s holds only value files (ref %s): set write-back-target: helmvalues:/<file>", a.Key, c.Repository, other.Ref)
 		}
 		return Folder{RepoURL: c.Repository, Revision: other.TargetRevision, Path: other.Path}, nil
@@ -148,8 +154,7 @@ func (a Application) folder(s Source, c Choice) (Folder, error) {
 	if !s.InGit() {
 		return Folder{RepoURL: c.Repository}, nil
 	}
-	own.RepoURL = c.Repository
-	return own, nil
+	return Folder{RepoURL: c.Repository, Revision: s.TargetRevision, Path: s.Path}, nil
 }
 
 func sourceName(s Source) string {

@@ -1,6 +1,7 @@
 package argo
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
 	"strings"
@@ -72,6 +73,10 @@ func (d *Directory) Admits(path string) bool {
 	}
 	return d.Include == "" || globMatches(d.Include, path)
 }
+
+// Skips reports whether Argo CD passes over a file of a Directory source for
+// what is in it: the marker that a file is no manifest.
+func Skips(text []byte) bool { return bytes.Contains(text, []byte("+argocd:skip-file-rendering")) }
 
 func isManifest(name string) bool {
 	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.HasSuffix(name, ".json")

@@ -81,3 +81,9 @@ func TestAdmits(t *testing.T) {
 		}
 	}
 }
+
+func TestSkips(t *testing.T) {
+	if !Skips([]byte("kind: Pod\n# +argocd:skip-file-rendering\n")) || Skips([]byte("kind: Pod\n# rendered\n")) {
+		t.Error("the marker is not what decides")
+	}
+}

@@ -188,26 +188,31 @@ func isImages(p *parse.PipeNode) bool {
 // CheckBranch reports why a name is no branch by the rules of
 // git-check-ref-format; nil if it is one.
 func CheckBranch(name string) error {
-	reason := ""
-	switch {
-	case name == "":
-		reason = "is empty"
-	case len(name) > maxBranch:
-		reason = fmt.Sprintf("is longer than %d bytes", maxBranch)
-	case strings.ContainsFunc(name, unicode.IsControl) || strings.ContainsAny(name, ` ~^:?*[\`):
-		reason = `has a space, a control character or one of ~ ^ : ? * [ \`
-	case strings.Contains(name, "..") || strings.Contains(name, "@{") || name == "@":
-		reason = "has .. or @{, or is @"
-	case name[0] == '-' || strings.HasSuffix(name, "."):
-		reason = "begins with - or ends with ."
-	}
-	for part := range strings.SplitSeq(name, "/") {
-		if reason == "" && (part == "" || part[0] == '.' || strings.HasSuffix(part, ".lock")) {
-			reason = "has an empty part between slashes, or one that begins with . or ends with .lock"
-		}
-	}
-	if reason == "" {
+	fault := branchFault(name)
+	if fault == "" {
 		return nil
 	}
-	return fmt.Errorf("branch %q %s", name, reason)
+	return fmt.Errorf("branch %q %s", name, fault)
+}
+
+func branchFault(name string) string {
+	switch {
+	case name == "":
+		return "is empty"
+	case len(name) > maxBranch:
+		return fmt.Sprintf("is longer than %d bytes", maxBranch)
+	case strings.ContainsFunc(name, unicode.IsControl), strings.ContainsAny(name, ` ~^:?*[\`):
+		return `has a space, a control character or one of ~ ^ : ? * [ \`
+	case strings.Contains(name, ".."), strings.Contains(name, "@{"), name == "@":
+		return "has .. or @{, or is @"
+	case strings.HasPrefix(name, "-"), strings.HasSuffix(name, "."):
+		return "begins with - or ends with ."
+	case slices.ContainsFunc(strings.Split(name, "/"), isBadPart):
+		return "has an empty part between slashes, or one that begins with . or ends with .lock"
+	}
+	return ""
+}
+
+func isBadPart(part string) bool {
+	return part == "" || strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".lock")
 }

@@ -92,7 +92,8 @@ func parseListImage(text string) (ref image.Ref, constraint string, err error) {
 			return image.Ref{}, "", errors.New("a constraint is missing after the colon")
 		}
 	}
-	if ref, err = image.ParseRef(strings.TrimSpace(name)); err != nil {
+	ref.Name = strings.TrimSpace(name)
+	if ref.Repo, err = image.ParseRepo(ref.Name); err != nil {
 		return image.Ref{}, "", err
 	}
 	if hasDigest {

@@ -44,6 +44,7 @@ func TestParseImageList(t *testing.T) {
 		{"no alias", "=nginx", []entry{{Err: `invalid alias ""`}}},
 		{"a bad alias", "my web=nginx", []entry{{Err: `invalid alias "my web"`}}},
 		{"no constraint", "nginx:", []entry{{Image: "", Err: "a constraint is missing after the colon"}}},
+		{"two constraints", "nginx:1:2", []entry{{Err: `invalid image name "nginx:1"`}}},
 		{"upper case", "web=Org/Web:1.x", []entry{{Alias: "web", Err: "image names are lower case"}}},
 		{"a short digest", "nginx@sha256:0123", []entry{{Err: "sha256 takes 64 lower-case hex digits"}}},
 		{"a comma in a range", "nginx:>=1.0, <2.0", []entry{{Image: "nginx", Constraint: ">=1.0"}, {Err: "a comma separates images"}}},

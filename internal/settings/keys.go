@@ -27,33 +27,13 @@ var (
 // warnOfKeys warns of keys that do nothing: misspelt, or of an image that the
 // list does not have.
 func (r *reader) warnOfKeys(entries []listEntry) {
-	shared := slices.Concat(applicationKeys, imageKeys)
-	perImage := slices.Concat(imageKeys, aliasKeys)
-	known := map[string]bool{}
-	for _, key := range shared {
-		known[key] = true
-	}
-	var aliases []string
-	for _, e := range entries {
-		switch {
-		case e.alias != "":
-			aliases = append(aliases, e.alias)
-			for _, key := range perImage {
-				known[keyAlias(e.alias)+"."+key] = true
-			}
-		case e.err == nil:
-			for _, key := range []string{"helm.image-name", "helm.image-tag", "helm.image-spec"} {
-				known[helmAlias(e)+"."+key] = true
-			}
-		}
-	}
-	all := slices.Sorted(maps.Keys(known))
+	known, aliases := knownKeys(entries)
 	for _, key := range slices.Sorted(maps.Keys(r.values)) {
-		if known[key] {
+		if _, ok := slices.BinarySearch(known, key); ok {
 			continue
 		}
-		alias, ofImage := cutImageKey(key, perImage)
-		switch near := nearest(key, all); {
+		alias, ofImage := cutImageKey(key)
+		switch near := nearest(key, known); {
 		case ofImage && alias == "":
 			r.warn("%s: does nothing without an alias: write <alias>.%s", key, key)
 		case ofImage:
@@ -66,9 +46,29 @@ func (r *reader) warnOfKeys(entries []listEntry) {
 	}
 }
 
+// knownKeys are all keys that do something for a list, sorted, and its aliases.
+func knownKeys(entries []listEntry) (known, aliases []string) {
+	known = slices.Concat(applicationKeys, imageKeys)
+	for _, e := range entries {
+		switch {
+		case e.alias != "":
+			aliases = append(aliases, e.alias)
+			for _, key := range slices.Concat(imageKeys, aliasKeys) {
+				known = append(known, keyAlias(e.alias)+"."+key)
+			}
+		case e.err == nil:
+			for _, key := range []string{"helm.image-name", "helm.image-tag", "helm.image-spec"} {
+				known = append(known, helmAlias(e)+"."+key)
+			}
+		}
+	}
+	slices.Sort(known)
+	return known, aliases
+}
+
 // cutImageKey reports whether key is a key of one image, and of which.
-func cutImageKey(key string, perImage []string) (alias string, ok bool) {
-	for _, k := range perImage {
+func cutImageKey(key string) (alias string, ok bool) {
+	for _, k := range slices.Concat(imageKeys, aliasKeys) {
 		if key == k {
 			return "", true
 		}

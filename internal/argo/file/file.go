@@ -9,8 +9,9 @@
 // exist is an error.
 //
 // The package renders nothing: Helm templates are passed over, unless they look
-// like an Application that somebody expects to be seen. It never follows a
-// symbolic link to a folder and reads no file above 16 MiB.
+// like an Application that somebody expects to be seen. Inside a folder it
+// follows symbolic links to files and none to folders, and it reads no file
+// above 16 MiB.
 package file
 
 import (
