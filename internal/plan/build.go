@@ -232,7 +232,7 @@ func (b *build) admit(i int, found []image.Ref) bool {
 	for _, ref := range declared {
 		if reason, held := track.Policy.Guard(ref.Tag, it.New.Tag); held {
 			it.State = Held
-			it.Reason = reason + "; set " + settings.Prefix + "allow-downgrade to \"true\" to write it all the same"
+			it.Reason = reason
 			return false
 		}
 	}

@@ -175,7 +175,3 @@ func (p Policy) Guard(declared, chosen string) (reason string, held bool) {
 	}
 	return fmt.Sprintf("%s is below the declared %s; to let it be written, set allow-downgrade to true", chosen, declared), true
 }
-
-// Platforms are those whose builds Choose looks at; nil if it looks at none.
-// The caller does not change them.
-func (p Policy) Platforms() []image.Platform { return p.platforms }
