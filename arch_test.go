@@ -97,6 +97,7 @@ var rooms = []room{
 	{name: "cmd/argocd-image-updater", band: shells, may: []string{"cli"}},
 
 	{name: "itest", band: tests},
+	{name: "itest/*", band: tests, may: []string{"itest", "itest/*"}},
 }
 
 var yamls = []string{"go.yaml.in/yaml/...", "gopkg.in/yaml.v2", "gopkg.in/yaml.v3", "sigs.k8s.io/yaml/..."}
