@@ -111,7 +111,7 @@ func (s *session) perform(client *http.Client, req *http.Request, read func(*htt
 	seen := Observation{Registry: s.target.Endpoint.Registry.Prefix, Host: req.URL.Host, Elapsed: options.Now().Sub(start)}
 	if err != nil {
 		options.Observe(seen)
-		return unanswered(err)
+		return s.unanswered(req.Context(), err)
 	}
 	defer discard(resp.Body)
 	seen.Status = resp.StatusCode

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -62,7 +63,7 @@ func breakage(what string, err error) *failure {
 // unanswered describes a request without an answer. The error of net/http
 // quotes the whole URL, which after a redirect may be signed, so only its
 // cause is used.
-func unanswered(err error) error {
+func (s *session) unanswered(ctx context.Context, err error) error {
 	var own *failure
 	if errors.As(err, &own) {
 		return own
@@ -75,6 +76,8 @@ func unanswered(err error) error {
 	var authority x509.UnknownAuthorityError
 	var record tls.RecordHeaderError
 	switch {
+	case ctx.Err() != nil:
+		err = fmt.Errorf("no answer in %s", s.client.options.RequestTimeout)
 	case errors.As(err, &certificate), errors.As(err, &authority):
 		return broken("%v: name the authority in ca_file or ca_data of its entry in registries.conf", err)
 	case errors.As(err, &record), strings.Contains(err.Error(), http.ErrSchemeMismatch.Error()):

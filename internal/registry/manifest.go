@@ -135,9 +135,10 @@ type wireDescriptor struct {
 
 // isAttestation reports whether an element of an index is about its
 // neighbours and no image. BuildKit gives its attestations a platform that
-// does not exist, and an annotation.
+// does not exist, and an annotation; for others the type of artifact tells,
+// which of an image is its configuration's.
 func (d wireDescriptor) isAttestation() bool {
-	if d.ArtifactType != "" || d.Annotations["vnd.docker.reference.type"] != "" {
+	if d.ArtifactType != "" && !isImageConfig(d.ArtifactType) || d.Annotations["vnd.docker.reference.type"] != "" {
 		return true
 	}
 	return d.Platform != nil && d.Platform.OS == "unknown" && d.Platform.Arch == "unknown"
@@ -174,11 +175,13 @@ func parseManifest(body []byte, contentType string) (manifest, error) {
 		return parseIndex(wire)
 	case wire.Config != nil && kind != typeOCIIndex && kind != typeDockerIndex:
 		return parseImage(wire)
-	case wire.Manifests == nil && (kind == typeOCIIndex || kind == typeDockerIndex):
+	case !isIndex && !isImage && (kind == typeOCIIndex || kind == typeDockerIndex):
 		return manifest{children: []descriptor{}}, nil
 	}
 	return manifest{}, broken("the manifest (%.80q) is neither an image nor an index", kind)
 }
+
+func isImageConfig(kind string) bool { return kind == typeOCIConfig || kind == typeDockerConfig }
 
 func isSchema1(kind string) bool { return strings.HasPrefix(kind, typeSchema1) }
 
@@ -202,9 +205,7 @@ func parseIndex(wire wireManifest) (manifest, error) {
 }
 
 func parseImage(wire wireManifest) (manifest, error) {
-	switch wire.Config.MediaType {
-	case typeOCIConfig, typeDockerConfig:
-	default:
+	if !isImageConfig(wire.Config.MediaType) {
 		return manifest{}, nil // an artifact: a Helm chart, a signature
 	}
 	digest, err := image.ParseDigest(wire.Config.Digest)

@@ -121,9 +121,11 @@ func client(t *testing.T, o registry.Options) *registry.Client {
 	return c
 }
 
+var quietLog = log.New(io.Discard, "", 0)
+
 // real is a registry that holds images.
 func real(t *testing.T) *world {
-	return serve(t, ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0))))
+	return serve(t, ggcr.New(ggcr.Logger(quietLog)))
 }
 
 func (w *world) tag(tag string) name.Tag {
