@@ -1,0 +1,5 @@
+package e2e_test
+
+// programs are what scripts can run with exec besides what is installed. Each
+// runs in a process of its own and ends it.
+func programs() map[string]func() { return map[string]func(){} }

@@ -1,0 +1,201 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"argocd-image-updater/internal/itest"
+)
+
+// world is what one script has started.
+type world struct {
+	ctx      context.Context
+	dir      string // outside of what the script sees as its files
+	registry *itest.Registry
+	host     string // of the registry, for names of images
+	pusher   itest.Pusher
+	git      *itest.GitServer
+	repo     *itest.Repo // the one that was seeded last
+}
+
+type worldKey struct{}
+
+func setup(env *testscript.Env) error {
+	dir := filepath.Join(env.WorkDir, ".world")
+	home := filepath.Join(dir, "home")
+	if err := os.MkdirAll(home, 0o755); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	env.Defer(cancel)
+	env.Values[worldKey{}] = &world{ctx: ctx, dir: dir}
+	env.Setenv("HOME", home)
+	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+	env.Setenv("NO_COLOR", "1")
+	return nil
+}
+
+// command is a command of the scripts. It returns what it prints.
+type command func(w *world, ts *testscript.TestScript, args []string) (string, error)
+
+func commands() map[string]func(*testscript.TestScript, bool, []string) {
+	cmds := map[string]func(*testscript.TestScript, bool, []string){}
+	for name, run := range map[string]command{
+		"registry":     startRegistry,
+		"push":         push,
+		"tags":         tags,
+		"git-server":   startGit,
+		"seed":         seed,
+		"git-show":     gitShow,
+		"git-log":      gitLog,
+		"git-branches": gitBranches,
+		"git-check":    gitCheck,
+		"git-hook":     gitHook,
+		"requests":     requests,
+		"fault":        fault,
+		"mend":         mend,
+	} {
+		cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) {
+			out, err := run(ts.Value(worldKey{}).(*world), ts, args)
+			fmt.Fprint(ts.Stdout(), out)
+			switch {
+			case err != nil && !neg:
+				ts.Fatalf("%s: %v", name, err)
+			case err == nil && neg:
+				ts.Fatalf("%s succeeded, and should have failed", name)
+			case err != nil:
+				fmt.Fprintln(ts.Stderr(), err)
+			}
+		}
+	}
+	return cmds
+}
+
+// writeCA writes the certificate to a file that the variable names.
+func (w *world) writeCA(ts *testscript.TestScript, variable string, ca []byte) error {
+	if ca == nil {
+		return nil
+	}
+	path := filepath.Join(w.dir, variable+".pem")
+	ts.Setenv(variable, path)
+	return os.WriteFile(path, ca, 0o644)
+}
+
+// cutSettings parts key=value arguments from the others.
+func cutSettings(args []string) (others []string, settings map[string]string) {
+	settings = map[string]string{}
+	for _, arg := range args {
+		if key, value, ok := strings.Cut(arg, "="); ok {
+			settings[key] = value
+		} else {
+			others = append(others, arg)
+		}
+	}
+	return others, settings
+}
+
+func lines(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return strings.Join(list, "\n") + "\n"
+}
+
+func (w *world) front(server string) (*itest.Front, error) {
+	switch {
+	case server == "registry" && w.registry != nil:
+		return w.registry.Front, nil
+	case server == "git" && w.git != nil:
+		return w.git.Front, nil
+	}
+	return nil, fmt.Errorf("no server %q was started: registry and git can be asked", server)
+}
+
+// requests: requests registry|git KIND|total N asserts how many requests there
+// were; requests registry|git reset sets all counts to zero.
+func requests(w *world, _ *testscript.TestScript, args []string) (string, error) {
+	if len(args) < 2 {
+		return "", errors.New("usage: requests registry|git KIND|total N, or requests registry|git reset")
+	}
+	front, err := w.front(args[0])
+	if err != nil {
+		return "", err
+	}
+	if args[1] == "reset" {
+		front.Reset()
+		return "", nil
+	}
+	got := front.Total().Requests
+	if args[1] != "total" {
+		got = front.Count(args[1]).Requests
+	}
+	if want := strings.Join(args[2:], " "); strconv.Itoa(got) != want {
+		return "", fmt.Errorf("%s got %d %s requests, want %s", args[0], got, args[1], want)
+	}
+	return "", nil
+}
+
+// mend: mend registry|git removes all faults.
+func mend(w *world, _ *testscript.TestScript, args []string) (string, error) {
+	front, err := w.front(strings.Join(args, " "))
+	if err == nil {
+		front.Mend()
+	}
+	return "", err
+}
+
+// fault: fault registry|git KIND HARM [skip=N] [times=N] [HEADER=VALUE...]
+//
+// HARM is a status code (with headers), or one of the words in harms.
+func fault(w *world, _ *testscript.TestScript, args []string) (string, error) {
+	words, settings := cutSettings(args)
+	if len(words) != 3 {
+		return "", errors.New("usage: fault registry|git KIND HARM [skip=N] [times=N] [HEADER=VALUE...]")
+	}
+	front, err := w.front(words[0])
+	if err != nil {
+		return "", err
+	}
+	f := itest.Fault{Kind: words[1]}
+	var headers []string
+	for key, value := range settings {
+		switch key {
+		case "skip":
+			f.Skip, err = strconv.Atoi(value)
+		case "times":
+			f.Times, err = strconv.Atoi(value)
+		default:
+			headers = append(headers, key, value)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	if code, err := strconv.Atoi(words[2]); err == nil {
+		f.Harm = itest.Status(code, headers...)
+	} else if harm, ok := harms[words[2]]; ok {
+		f.Harm = harm()
+	} else {
+		return "", fmt.Errorf("unknown harm %q", words[2])
+	}
+	front.Break(f)
+	return "", nil
+}
+
+var harms = map[string]func() itest.Harm{
+	"cut":          itest.Cut,
+	"truncate":     itest.Truncate,
+	"half-tags":    itest.HalfTags,
+	"endless":      itest.EndlessPages,
+	"wrong-digest": itest.WrongDigest,
+	"foreign-link": func() itest.Harm { return itest.LinkTo(`<http://127.0.0.1:1/v2/evil/tags/list>; rel="next"`) },
+	"slow":         func() itest.Harm { return itest.Slow(time.Minute) },
+}
