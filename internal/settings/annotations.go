@@ -12,6 +12,9 @@ import (
 // keyImageList makes an Application a managed one.
 const keyImageList = "image-list"
 
+// maxImages bounds an image list, whose author is not the owner of the updater.
+const maxImages = 500
+
 // Managed reports whether the Application asks for updates by annotations.
 func Managed(app argo.Application) bool {
 	_, ok := app.Annotations[Prefix+keyImageList]
@@ -30,8 +33,11 @@ func Managed(app argo.Application) bool {
 func FromAnnotations(app argo.Application, d Defaults) (Update, error) {
 	r := newReader(app)
 	entries := parseImageList(r.values[keyImageList])
-	if len(entries) == 0 {
+	switch {
+	case len(entries) == 0:
 		r.fail(r.application(keyImageList), "no image in it: [<alias>=]<image>[:<constraint>], separated by commas, expected")
+	case len(entries) > maxImages:
+		r.fail(value{key: keyImageList}, fmt.Sprintf("%d images: at most %d are followed for one Application", len(entries), maxImages))
 	}
 	u := Update{WriteBack: r.writeBack()}
 	if err := r.err(); err != nil {

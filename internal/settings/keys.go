@@ -27,17 +27,15 @@ var (
 // warnOfKeys warns of keys that do nothing: misspelt, or of an image that the
 // list does not have.
 func (r *reader) warnOfKeys(entries []listEntry) {
-	known, aliases := knownKeys(entries)
+	aliases := aliasesOf(entries)
 	for _, key := range slices.Sorted(maps.Keys(r.values)) {
-		if _, ok := slices.BinarySearch(known, key); ok {
-			continue
-		}
-		alias, ofImage := cutImageKey(key)
-		switch near := nearest(key, known); {
-		case ofImage && alias == "":
+		alias, own := cutImageKey(key)
+		switch near := aliases.nearest(key); {
+		case slices.Contains(applicationKeys, key), slices.Contains(imageKeys, key), aliases.have(alias, own):
+		case own != "" && alias == "":
 			r.warn("%s: does nothing without an alias: write <alias>.%s", key, key)
-		case ofImage:
-			r.warn("%s: %s has no alias %q, so it does nothing: %s", key, keyImageList, alias, aliasRemedy(alias, aliases))
+		case own != "":
+			r.warn("%s: %s has no alias %q, so it does nothing: %s", key, keyImageList, alias, aliases.remedy(alias))
 		case near != "":
 			r.warn("%s: unknown key, does nothing: did you mean %s?", key, near)
 		default:
@@ -46,48 +44,70 @@ func (r *reader) warnOfKeys(entries []listEntry) {
 	}
 }
 
-// knownKeys are all keys that do something for a list, sorted, and its aliases.
-func knownKeys(entries []listEntry) (known, aliases []string) {
-	known = slices.Concat(applicationKeys, imageKeys)
+// cutImageKey takes a key of one image apart; own is "" for other keys.
+func cutImageKey(key string) (alias, own string) {
+	for _, own := range slices.Concat(imageKeys, aliasKeys) {
+		if key == own {
+			return "", own
+		}
+		if alias, ok := strings.CutSuffix(key, "."+own); ok {
+			return alias, own
+		}
+	}
+	return "", ""
+}
+
+// aliases are the aliases of an image list, as they stand in keys.
+type aliases struct {
+	given []string
+	// implied are those that helm keys of images without alias begin with.
+	implied []string
+}
+
+func aliasesOf(entries []listEntry) aliases {
+	var a aliases
 	for _, e := range entries {
 		switch {
 		case e.alias != "":
-			aliases = append(aliases, e.alias)
-			for _, key := range slices.Concat(imageKeys, aliasKeys) {
-				known = append(known, keyAlias(e.alias)+"."+key)
-			}
+			a.given = append(a.given, keyAlias(e.alias))
 		case e.err == nil:
-			for _, key := range []string{"helm.image-name", "helm.image-tag", "helm.image-spec"} {
-				known = append(known, helmAlias(e)+"."+key)
+			a.implied = append(a.implied, helmAlias(e))
+		}
+	}
+	return a
+}
+
+// have reports whether <alias>.<own> is read.
+func (a aliases) have(alias, own string) bool {
+	return own != "" && (slices.Contains(a.given, alias) || strings.HasPrefix(own, "helm.") && slices.Contains(a.implied, alias))
+}
+
+// nearest is the key that somebody most likely meant, "" if none is near.
+func (a aliases) nearest(key string) string {
+	for _, alias := range a.given {
+		if own, ok := strings.CutPrefix(key, alias+"."); ok {
+			if near := nearest(own, slices.Concat(imageKeys, aliasKeys)); near != "" {
+				return alias + "." + near
 			}
 		}
 	}
-	slices.Sort(known)
-	return known, aliases
+	return nearest(key, slices.Concat(applicationKeys, imageKeys))
 }
 
-// cutImageKey reports whether key is a key of one image, and of which.
-func cutImageKey(key string) (alias string, ok bool) {
-	for _, k := range slices.Concat(imageKeys, aliasKeys) {
-		if key == k {
-			return "", true
-		}
-		if alias, ok := strings.CutSuffix(key, "."+k); ok {
-			return alias, true
-		}
-	}
-	return "", false
-}
-
-func aliasRemedy(alias string, aliases []string) string {
-	if len(aliases) == 0 {
+func (a aliases) remedy(alias string) string {
+	if len(a.given) == 0 {
 		return "give the image one, as in " + alias + "=<image>"
 	}
-	return "it has " + strings.Join(aliases, ", ")
+	const enough = 5
+	known := strings.Join(a.given[:min(len(a.given), enough)], ", ")
+	if len(a.given) > enough {
+		known += ", …"
+	}
+	return "it has " + known
 }
 
-// nearest is the word that somebody most likely meant, "" if none is near.
-// words are sorted, so that the first of equals is always the same.
+// nearest is the word that somebody most likely meant, the first of equals, ""
+// if none is near.
 func nearest(word string, words []string) string {
 	best, least := "", min(4, 1+len(word)/3)
 	for _, w := range words {

@@ -185,6 +185,8 @@ func TestKeyWarnings(t *testing.T) {
 		{"misspelt for an image", []string{"app.alow-tags", "any"}, []string{"app.alow-tags: unknown key, does nothing: did you mean app.allow-tags?"}},
 		{"like nothing", []string{"colour", "blue"}, []string{"colour: unknown key, does nothing"}},
 		{"no such alias", []string{"web.allow-tags", "any"}, []string{`web.allow-tags: image-list has no alias "web", so it does nothing: it has app`}},
+		{"many aliases", []string{"image-list", "a=a, b=b, c=c, d=d, e=e, f=f", "web.pin", "tag"},
+			[]string{`web.pin: image-list has no alias "web", so it does nothing: it has a, b, c, d, e, …`}},
 		{"no alias at all", []string{"image-list", "nginx", "nginx.allow-tags", "any", "nginx.helm.image-tag", "tag"},
 			[]string{`nginx.allow-tags: image-list has no alias "nginx", so it does nothing: give the image one, as in nginx=<image>`}},
 		{"needs an alias", []string{"helm.image-tag", "tag"}, []string{"helm.image-tag: does nothing without an alias: write <alias>.helm.image-tag"}},

@@ -190,6 +190,7 @@ func TestWriteBackRefuses(t *testing.T) {
 		{"commit-trailers", "nope", `commit-trailers "nope": true or false expected`},
 		{"respect-sync-windows", "nope", "true or false expected"},
 		{"refresh-after-write", "nope", "true or false expected"},
+		{"image-list", strings.Repeat("nginx,", 501), "image-list: 501 images: at most 500 are followed for one Application"},
 		{"image-list", " ,", "image-list \",\": no image in it"},
 	}
 	for _, test := range tests {
