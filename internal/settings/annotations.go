@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -98,6 +99,14 @@ func (r *reader) application(key string) value { return value{key, r.values[key]
 
 func (r *reader) fail(v value, reason string) {
 	r.errs = append(r.errs, &ValueError{Object: r.object, Key: v.key, Value: v.text, Reason: reason})
+}
+
+// err joins what was found wrong; a single error stays itself.
+func (r *reader) err() error {
+	if len(r.errs) == 1 {
+		return r.errs[0]
+	}
+	return errors.Join(r.errs...)
 }
 
 // warn says something once.

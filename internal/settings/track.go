@@ -30,14 +30,6 @@ func (r *reader) track(e listEntry, d Defaults) Track {
 	return t
 }
 
-// err joins what was found wrong; a single error stays itself.
-func (r *reader) err() error {
-	if len(r.errs) == 1 {
-		return r.errs[0]
-	}
-	return errors.Join(r.errs...)
-}
-
 // helmAlias is the alias that the helm keys of an image have: without an
 // alias its name without registry.
 func helmAlias(e listEntry) string {
