@@ -12,7 +12,6 @@ import (
 // that it refuses, and it does not tell a pre-release inside the range from a
 // version outside.
 type constraint struct {
-	text   string  // as written; "*" where nothing was
 	groups []group // any of them
 }
 
@@ -56,7 +55,6 @@ func parseConstraint(text string) (c constraint, ok bool) {
 	if err != nil {
 		return constraint{}, false
 	}
-	c.text = text
 	// String writes ranges such as "1 - 2" and commas in the one form
 	// "op version op version || …".
 	for alternative := range strings.SplitSeq(parsed.String(), " || ") {
