@@ -177,7 +177,7 @@ func notReadOnly(f file, tables map[string]bool) []*ast.Ident {
 // declares reports whether id is a table's own declaration, or names something
 // local of the same name.
 func declares(id *ast.Ident) bool {
-	if id.Obj == nil { //nolint:staticcheck // the parser's own scopes are enough here, types are not needed
+	if id.Obj == nil {
 		return false
 	}
 	spec, ok := id.Obj.Decl.(*ast.ValueSpec)

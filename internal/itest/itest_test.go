@@ -77,7 +77,7 @@ func TestGitCloneAndPush(t *testing.T) {
 
 	dir := filepath.Join(t.TempDir(), "clone")
 	mustGit(t, ".", "clone", "--quiet", server.URL("team/config"), dir)
-	if err := os.WriteFile(filepath.Join(dir, "a/b.yaml"), []byte("x: 2\r\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "a", "b.yaml"), []byte("x: 2\r\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	mustGit(t, dir, "commit", "--quiet", "--all", "-m", "second")

@@ -18,7 +18,7 @@ type server struct {
 }
 
 // serve starts a server behind its front.
-func serve(front *Front, secure bool) (*server, error) {
+func serve(front *Front, secure bool) (*server, error) { //nolint:revive // the options ask for TLS or not
 	s := &server{Front: front, http: httptest.NewUnstartedServer(front)}
 	// A client that hangs up in the middle is what many tests are about.
 	s.http.Config.ErrorLog = log.New(io.Discard, "", 0)

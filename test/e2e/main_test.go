@@ -23,13 +23,14 @@ func TestMain(m *testing.M) {
 
 var update = flag.Bool("update", false, "write what the programs print into the scripts")
 
-func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script", nil) }
 
-func runScripts(t *testing.T, dir string) {
+// runScripts runs the scripts of a folder, with more commands than the usual.
+func runScripts(t *testing.T, dir string, more map[string]command) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
 		Setup:               setup,
-		Cmds:                commands(),
+		Cmds:                commands(more),
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -46,9 +47,9 @@ func setup(env *testscript.Env) error {
 // command is a command of the scripts. It returns what it prints.
 type command func(w *world, ts *testscript.TestScript, args []string) (string, error)
 
-func commands() map[string]func(*testscript.TestScript, bool, []string) {
+func commands(more map[string]command) map[string]func(*testscript.TestScript, bool, []string) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){}
-	for name, run := range map[string]command{
+	all := map[string]command{
 		"registry":     startRegistry,
 		"push":         push,
 		"tags":         tags,
@@ -62,7 +63,9 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"requests":     requests,
 		"fault":        fault,
 		"mend":         mend,
-	} {
+	}
+	maps.Copy(all, more)
+	for name, run := range all {
 		cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) {
 			out, err := run(ts.Value(worldKey{}).(*world), ts, args)
 			fmt.Fprint(ts.Stdout(), out)

@@ -1,0 +1,46 @@
+# With Go, git and make everything but test-real works; `make` lists the targets.
+
+BIN     := bin/argocd-image-updater
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LINT    := tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
+
+# The race detector needs a C compiler; without one the tests run without it.
+CAN_RACE := $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null 2>&1 && echo yes)
+RACE     := $(if $(CAN_RACE),-race)
+
+# sbin is where Debian keeps sshd, and not everybody looks there.
+export PATH := $(PATH):/usr/sbin:/usr/local/sbin
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test test-real lint bench gen
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+build: ## build bin/argocd-image-updater
+	go build -trimpath -buildvcs=false -ldflags "-s -w -X argocd-image-updater/internal/cli.version=$(VERSION)" -o $(BIN) ./cmd/argocd-image-updater
+
+demo: build ## watch the updater do its main job against an embedded registry and Git repository
+	$(BIN) demo
+
+test: ## run all tests that need nothing but Go and git
+	@$(if $(RACE),,echo "no C compiler: testing without the race detector")
+	go test $(RACE) ./...
+	go -C test/e2e test $(RACE) ./...
+
+test-real: ## run the tests against a docker-registry and an sshd of this machine
+	@command -v docker-registry >/dev/null && command -v sshd >/dev/null || \
+		{ echo "docker-registry and sshd are needed: apt-get install docker-registry openssh-server" >&2; exit 1; }
+	go -C test/e2e test -tags real -run '^TestReal' ./...
+
+lint: ## check format and style
+	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "run gofmt -w on:"; echo "$$files"; exit 1; } >&2
+	go $(LINT) run ./...
+	go -C test/e2e $(LINT) run --build-tags real ./...
+
+bench: ## measure: time, memory and requests
+	go test -run '^$$' -bench . -benchmem ./...
+	go -C test/e2e test -run '^$$' -bench . -benchmem ./...
+
+gen: ## write what is generated: the import table of ARCHITECTURE.md
+	go test . -run '^TestImportTable$$' -update
