@@ -1,0 +1,192 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+
+	"argocd-image-updater/internal/fault"
+	"argocd-image-updater/internal/plan"
+)
+
+// Options are the bounds of a Client.
+type Options struct {
+	// Timeout of each request to a server; 0 is 90 s.
+	Timeout time.Duration
+	// MaxPack bounds a pack that a server sends, in bytes; 0 is 1 GiB.
+	MaxPack int64
+	// MaxKept bounds the objects that are kept of each repository, in bytes; 0 is
+	// 64 MiB. What a commit needs is kept in any case.
+	MaxKept int64
+	// KnownHostsFiles are read where a credential brings no known hosts.
+	KnownHostsFiles []string
+}
+
+const (
+	defaultTimeout = 90 * time.Second
+	defaultMaxPack = 1 << 30
+	defaultMaxKept = 64 << 20
+)
+
+// Client talks to Git servers. It is safe for use by many goroutines.
+type Client struct {
+	options Options
+
+	mu           sync.Mutex
+	repositories map[string]*repository
+}
+
+// New makes a Client.
+func New(o Options) *Client {
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	if o.MaxPack == 0 {
+		o.MaxPack = defaultMaxPack
+	}
+	if o.MaxKept == 0 {
+		o.MaxKept = defaultMaxKept
+	}
+	return &Client{options: o, repositories: map[string]*repository{}}
+}
+
+// repository is what is known of one remote by one credential.
+type repository struct {
+	client   *Client
+	endpoint endpoint
+
+	mu      sync.Mutex
+	session transport.UploadPackSession // of the last look, if it can still be asked; else nil
+	server  server
+	store   *store
+}
+
+// server is what a server said it can do.
+type server struct {
+	capabilities *capability.List
+	partial      bool // it leaves out what is not asked for, and gives single objects
+	shallow      bool
+}
+
+// repository finds or makes the state of a remote.
+func (c *Client) repository(at plan.Remote) (*repository, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := identity(at)
+	if r := c.repositories[key]; r != nil {
+		return r, nil
+	}
+	e, err := c.dialled(at)
+	if err != nil {
+		return nil, fmt.Errorf("repository %s: %w", shown(at.URL), err)
+	}
+	r := &repository{client: c, endpoint: e, store: newStore()}
+	c.repositories[key] = r
+	return r, nil
+}
+
+// Look reads the branches and tags of a repository, in one request.
+func (c *Client) Look(ctx context.Context, at plan.Remote) (plan.Refs, error) {
+	r, err := c.repository(at)
+	if err != nil {
+		return plan.Refs{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	adv, err := r.look(ctx)
+	if err != nil {
+		return plan.Refs{}, fmt.Errorf("repository %s: %w", shown(at.URL), classify(err))
+	}
+	return refs(adv), nil
+}
+
+// look opens a new session: a kept one would show old branches.
+func (r *repository) look(ctx context.Context) (*packp.AdvRefs, error) {
+	r.hangUp()
+	ctx, cancel := context.WithTimeout(ctx, r.client.options.Timeout)
+	defer cancel()
+	s, err := r.endpoint.transport.NewUploadPackSession(r.endpoint.endpoint, r.endpoint.auth)
+	if err != nil {
+		return nil, err
+	}
+	adv, err := s.AdvertisedReferencesContext(ctx)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if format := adv.Capabilities.Get(capability.ObjectFormat); len(format) > 0 && format[0] != "sha1" {
+		return nil, errors.Join(fmt.Errorf("its objects are named by %s: only sha1 is supported", format[0]), s.Close())
+	}
+	r.server = server{
+		capabilities: adv.Capabilities,
+		shallow:      adv.Capabilities.Supports(capability.Shallow),
+		partial: adv.Capabilities.Supports(capability.Filter) &&
+			(adv.Capabilities.Supports(capability.AllowReachableSHA1InWant) || adv.Capabilities.Supports(capability.AllowTipSHA1InWant)),
+	}
+	if r.endpoint.stateless {
+		r.session = s
+		return adv, nil
+	}
+	// The other side of a stateful session is a process that waits for us.
+	return adv, s.Close()
+}
+
+// hangUp ends the session that is still open.
+func (r *repository) hangUp() {
+	if r.session != nil {
+		_ = r.session.Close() // nothing was asked that could be lost
+		r.session = nil
+	}
+}
+
+// refs sorts what a server advertises into branches and tags.
+func refs(adv *packp.AdvRefs) plan.Refs {
+	out := plan.Refs{Branches: map[string]string{}, Tags: map[string]string{}}
+	for name, hash := range adv.References {
+		if branch, ok := strings.CutPrefix(name, "refs/heads/"); ok {
+			out.Branches[branch] = hash.String()
+		} else if tag, ok := strings.CutPrefix(name, "refs/tags/"); ok {
+			out.Tags[tag] = hash.String()
+		}
+	}
+	for _, symref := range adv.Capabilities.Get(capability.SymRef) {
+		if branch, ok := strings.CutPrefix(symref, "HEAD:refs/heads/"); ok {
+			out.Default = branch
+		}
+	}
+	return out
+}
+
+// classify marks an error of a transport with the fact that it stands for.
+func classify(err error) error {
+	switch {
+	case err == nil, isFault(err), errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed),
+		errors.Is(err, errHostKey), isRefusedLogin(err):
+		return fmt.Errorf("%w: %w", fault.ErrDenied, err)
+	case errors.Is(err, transport.ErrRepositoryNotFound):
+		return fmt.Errorf("%w: %w", fault.ErrNotFound, err)
+	case errors.Is(err, transport.ErrEmptyRemoteRepository):
+		return fmt.Errorf("%w: it has no commit yet", fault.ErrNotFound)
+	}
+	return fmt.Errorf("%w: %w", fault.ErrUnavailable, err)
+}
+
+func isFault(err error) bool {
+	for _, known := range []error{fault.ErrDenied, fault.ErrNotFound, fault.ErrUnavailable, fault.ErrLostRace, fault.ErrRefused, errInvalid} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// errInvalid marks what no server had a part in.
+var errInvalid = errors.New("invalid")

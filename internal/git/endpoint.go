@@ -1,0 +1,104 @@
+package git
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	"github.com/go-git/go-git/v5/plumbing/transport/file"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
+
+	"argocd-image-updater/internal/plan"
+)
+
+// endpoint is a remote with the way to reach it.
+type endpoint struct {
+	endpoint  *transport.Endpoint
+	transport transport.Transport
+	auth      transport.AuthMethod // nil: none
+	// stateless: each request stands alone, so that one look can be followed by
+	// several fetches.
+	stateless bool
+}
+
+// identity tells remotes apart for which something is kept: what one credential
+// has read is not shown to another.
+func identity(at plan.Remote) string {
+	h := sha256.New()
+	for _, part := range [][]byte{
+		[]byte(at.URL), []byte(at.Auth.Username), []byte(at.Auth.Password), at.Auth.SSHKey, []byte(at.Auth.Passphrase),
+		at.Auth.KnownHosts, at.Auth.CA, fmt.Append(nil, at.Auth.Insecure),
+	} {
+		fmt.Fprintf(h, "%d:", len(part))
+		h.Write(part)
+	}
+	return string(h.Sum(nil))
+}
+
+// shown is a URL without a password that somebody may have put into it.
+func shown(raw string) string {
+	if u, err := url.Parse(raw); err == nil && u.User != nil {
+		u.User = nil
+		return u.String()
+	}
+	return raw
+}
+
+// dialled finds the way to a remote; nothing is connected yet.
+func (c *Client) dialled(at plan.Remote) (endpoint, error) {
+	ep, err := transport.NewEndpoint(at.URL)
+	if err != nil {
+		return endpoint{}, fmt.Errorf("%w: the URL does not parse", errInvalid)
+	}
+	switch ep.Protocol {
+	case "http", "https":
+		return c.web(ep, at)
+	case "ssh":
+		auth, err := c.sshAuth(ep, at.Auth)
+		return endpoint{endpoint: ep, transport: gitssh.NewClient(nil), auth: auth}, err
+	case "file":
+		return endpoint{endpoint: ep, transport: file.NewClient(transport.UploadPackServiceName, transport.ReceivePackServiceName)}, nil
+	}
+	return endpoint{}, fmt.Errorf("%w: protocol %q: https, ssh, file or a local path expected", errInvalid, ep.Protocol)
+}
+
+func (c *Client) web(ep *transport.Endpoint, at plan.Remote) (endpoint, error) {
+	standard, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return endpoint{}, errors.New("the standard transport was replaced")
+	}
+	wire := standard.Clone()
+	wire.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: at.Auth.Insecure} //nolint:gosec // only where the Secret itself says so
+	wire.ResponseHeaderTimeout = c.options.Timeout
+	if len(at.Auth.CA) > 0 {
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			return endpoint{}, err
+		}
+		if !pool.AppendCertsFromPEM(at.Auth.CA) {
+			return endpoint{}, fmt.Errorf("%w: the CA of %s holds no PEM certificate", errInvalid, at.Auth.From)
+		}
+		wire.TLSClientConfig.RootCAs = pool
+	}
+	e := endpoint{endpoint: ep, transport: githttp.NewClient(&http.Client{Transport: wire}), stateless: true}
+	user, password := at.Auth.Username, at.Auth.Password
+	if password == "" {
+		user, password = ep.User, ep.Password
+	}
+	ep.User, ep.Password = "", ""
+	switch {
+	case password == "" && user == "":
+		return e, nil
+	case user == "":
+		user = "x-access-token" // what forges take beside a token; any name will do
+	}
+	e.auth = &githttp.BasicAuth{Username: strings.TrimSpace(user), Password: password}
+	return e, nil
+}

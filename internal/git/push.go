@@ -1,0 +1,204 @@
+package git
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+
+	"argocd-image-updater/internal/fault"
+	"argocd-image-updater/internal/plan"
+)
+
+// Push puts a chain of commits on a branch, in one push, and returns the last
+// one. The branch moves from p.Old to it or does not move at all: fault.
+// ErrLostRace says that it was somewhere else, fault.ErrRefused that the server
+// did not want it, in the server's words.
+func (c *Client) Push(ctx context.Context, at plan.Remote, p plan.Push) (string, error) {
+	r, err := c.repository(at)
+	if err != nil {
+		return "", err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	head, err := r.push(ctx, p)
+	if err != nil {
+		return "", fmt.Errorf("push to branch %s of %s: %w", p.Branch, shown(at.URL), classify(err))
+	}
+	return head.String(), nil
+}
+
+func (r *repository) push(ctx context.Context, p plan.Push) (plumbing.Hash, error) {
+	parent := plumbing.NewHash(p.Parent)
+	if r.server.capabilities == nil {
+		if _, err := r.look(ctx); err != nil {
+			return parent, err
+		}
+	}
+	if err := r.need(ctx, parent); err != nil {
+		return parent, err
+	}
+	head, written, err := build(r.store, parent, p.Commits)
+	if err != nil {
+		return parent, err
+	}
+	if err := r.send(ctx, p, head, written); err != nil {
+		return parent, err
+	}
+	return head, r.keep(head, written)
+}
+
+// keep takes what was pushed into the store, so that the next look at the
+// branch needs no fetch.
+func (r *repository) keep(head plumbing.Hash, written *overlay) error {
+	for _, hash := range written.order {
+		o := written.objects[hash]
+		if _, err := r.store.SetEncodedObject(o); err != nil {
+			return err
+		}
+		r.store.size += o.Size()
+	}
+	r.store.commits[head] = true
+	return nil
+}
+
+func (r *repository) send(ctx context.Context, p plan.Push, head plumbing.Hash, written *overlay) error {
+	ctx, cancel := context.WithTimeout(ctx, r.client.options.Timeout)
+	defer cancel()
+	s, err := r.endpoint.transport.NewReceivePackSession(r.endpoint.endpoint, r.endpoint.auth)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	adv, err := s.AdvertisedReferencesContext(ctx)
+	if err != nil {
+		return err
+	}
+	name := plumbing.NewBranchReferenceName(p.Branch)
+	old := plumbing.NewHash(p.Old) // zero for ""
+	if now := adv.References[name.String()]; now != old {
+		return fmt.Errorf("%w: the branch is at %s, not at %s any more", fault.ErrLostRace, state(now), state(old))
+	}
+	pack, err := written.pack()
+	if err != nil {
+		return err
+	}
+	var said bytes.Buffer
+	req := packp.NewReferenceUpdateRequestFromCapabilities(adv.Capabilities)
+	if adv.Capabilities.Supports(capability.Sideband64k) {
+		_ = req.Capabilities.Set(capability.Sideband64k) // takes no argument, so it cannot fail
+		req.Progress = &said
+	}
+	req.Commands = []*packp.Command{{Name: name, Old: old, New: head}}
+	req.Packfile = io.NopCloser(pack)
+	report, err := s.ReceivePack(ctx, req)
+	return verdict(report, err, said.String())
+}
+
+func state(h plumbing.Hash) string {
+	if h.IsZero() {
+		return "no commit"
+	}
+	return h.String()
+}
+
+// verdict is what became of a push.
+func verdict(report *packp.ReportStatus, err error, said string) error {
+	if report == nil {
+		if err == nil {
+			err = errors.New("the server reports nothing; whether the branch moved is not known")
+		}
+		return err
+	}
+	words := tidy(said)
+	if report.UnpackStatus != "ok" {
+		return fmt.Errorf("%w: the server could not take the commits: %s%s", fault.ErrUnavailable, report.UnpackStatus, words)
+	}
+	for _, status := range report.CommandStatuses {
+		if status.Status == "ok" {
+			continue
+		}
+		fact := fault.ErrRefused
+		if isRace(status.Status) {
+			fact = fault.ErrLostRace
+		}
+		return fmt.Errorf("%w: %s%s", fact, status.Status, words)
+	}
+	if len(report.CommandStatuses) == 0 {
+		return fmt.Errorf("%w: the server does not say what became of the branch", fault.ErrUnavailable)
+	}
+	return err
+}
+
+// isRace reports whether a reason of report-status (gitprotocol-pack(5)) says
+// that somebody else was at the branch. The protocol knows texts only; these
+// are the ones of Git's receive-pack, and what forges make of them.
+func isRace(reason string) bool {
+	return slices.ContainsFunc([]string{
+		"non-fast-forward", "fetch first", "failed to update ref", "failed to lock", "cannot lock ref",
+		"reference already exists", "incorrect old value provided", "stale info",
+	}, func(known string) bool { return strings.Contains(reason, known) })
+}
+
+// maxWords bounds what is repeated of a server's message, in bytes.
+const maxWords = 500
+
+// tidy makes one line of what a server said beside its report.
+func tidy(said string) string {
+	said = strings.Join(strings.FieldsFunc(said, func(c rune) bool { return c < ' ' || c == 0x7f }), " ")
+	said = strings.Join(strings.Fields(said), " ")
+	if len(said) > maxWords {
+		said = strings.ToValidUTF8(said[:maxWords], "") + "…"
+	}
+	if said == "" {
+		return ""
+	}
+	return " (the server says: " + said + ")"
+}
+
+// overlay holds the objects of a push, in the order in which they were made.
+type overlay struct {
+	*store
+	objects map[plumbing.Hash]plumbing.EncodedObject
+	order   []plumbing.Hash
+}
+
+// EncodedObject gives what the push adds before what is there.
+func (o *overlay) EncodedObject(t plumbing.ObjectType, h plumbing.Hash) (plumbing.EncodedObject, error) {
+	if obj, ok := o.objects[h]; ok {
+		return obj, nil
+	}
+	return o.store.EncodedObject(t, h)
+}
+
+// add writes an object, once.
+func (o *overlay) add(encode func(plumbing.EncodedObject) error) (plumbing.Hash, error) {
+	obj := &plumbing.MemoryObject{}
+	if err := encode(obj); err != nil {
+		return plumbing.ZeroHash, err
+	}
+	h := obj.Hash()
+	if _, ok := o.objects[h]; !ok {
+		o.objects[h] = obj
+		o.order = append(o.order, h)
+	}
+	return h, nil
+}
+
+// pack encodes the new objects. Deltas would cost more time than they save.
+func (o *overlay) pack() (io.Reader, error) {
+	var out bytes.Buffer
+	_, err := packfile.NewEncoder(&out, o, false).Encode(o.order, 0)
+	return &out, err
+}
+
+var _ transport.AuthMethod = keyAuth{}
