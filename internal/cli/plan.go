@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"argocd-image-updater/internal/plan"
+	"argocd-image-updater/internal/update"
+)
+
+type planOptions struct {
+	world
+	output   output
+	exitCode bool
+}
+
+func (sh shell) newPlanCommand() *cobra.Command {
+	o := &planOptions{}
+	cmd := &cobra.Command{
+		Use:   "plan [APP]",
+		Short: "Show what would be changed, and change nothing",
+		Long: `Reads registries and repositories and shows, for each image, what should be and
+what is declared, and the change as a unified diff.`,
+		Example: `  argocd-image-updater plan --applications apps/
+  argocd-image-updater plan web --applications apps/ -o json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return sh.runPlan(cmd.Context(), o, update.Selection{App: first(args)})
+		},
+	}
+	o.flags(cmd, sh)
+	o.output.flag(cmd)
+	cmd.Flags().BoolVar(&o.exitCode, "exit-code", false, "exit with 3 if changes are pending, else with 4 if images are held")
+	return cmd
+}
+
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
+// errNoApplications tells how to name some.
+var errNoApplications = errors.New("no applications: name files or folders of Application manifests with --applications")
+
+func (sh shell) runPlan(ctx context.Context, o *planOptions, sel update.Selection) error {
+	if len(o.applications) == 0 {
+		return &exit{exitUsage, errNoApplications}
+	}
+	progress := sh.newProgress()
+	c, err := o.connect(sh, progress)
+	if err != nil {
+		return failed(err)
+	}
+	plans, err := c.Plan(ctx, sel)
+	progress.clear()
+	sh.problems(c.files)
+	if err != nil {
+		return failed(err)
+	}
+	if o.output == outputJSON {
+		err = writeJSON(sh.out, map[string]any{"applications": viewPlans(plans), "problems": c.files.problemTexts()})
+	} else {
+		sh.printPlans(plans)
+	}
+	if err != nil {
+		return err
+	}
+	return o.exit(plans, c.files.problemTexts())
+}
+
+// printPlans prints the table and then one diff for each branch.
+func (sh shell) printPlans(plans []plan.Plan) {
+	p := sh.paint()
+	p.summary(sh.out, plans)
+	for _, c := range plan.Group(plans) {
+		fmt.Fprintf(sh.out, "\n%s\n", c.To)
+		for _, each := range c.Plans {
+			fmt.Fprintf(sh.out, "%s\n", p.diffText(unifiedDiff(each.Files)))
+		}
+	}
+}
+
+// exit adds the codes of --exit-code: pending changes before held ones.
+func (o *planOptions) exit(plans []plan.Plan, problems []string) error {
+	if err := planExit(plans, problems); err != nil || !o.exitCode {
+		return err
+	}
+	switch {
+	case has(plans, plan.Pending):
+		return &exit{code: exitPending}
+	case has(plans, plan.Held):
+		return &exit{code: exitHeld}
+	}
+	return nil
+}
+
+// planExit is the exit code of a look: whether anything failed.
+func planExit(plans []plan.Plan, problems []string) error {
+	broken := slices.ContainsFunc(plans, func(p plan.Plan) bool { return p.Err != nil })
+	if broken || len(problems) > 0 || has(plans, plan.Failed) {
+		return &exit{code: exitFailed}
+	}
+	return nil
+}
+
+func has(plans []plan.Plan, state plan.State) bool {
+	return slices.ContainsFunc(plans, func(p plan.Plan) bool {
+		return slices.ContainsFunc(p.Items, func(it plan.Item) bool { return it.State == state })
+	})
+}
+
+// problems tells about manifest files that could not be read.
+func (sh shell) problems(f *files) {
+	for _, text := range f.problemTexts() {
+		fmt.Fprintf(sh.err, "error: %s\n", text)
+	}
+}

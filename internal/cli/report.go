@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"argocd-image-updater/internal/plan"
+	"argocd-image-updater/internal/settings"
+	"argocd-image-updater/internal/update"
+)
+
+// report writes the lines of a cycle. Their first words are a contract: people
+// search logs for them.
+type report struct {
+	log    *slog.Logger
+	dryRun bool
+}
+
+// planned tells what will be done.
+func (r report) planned(plans []plan.Plan) {
+	r.log.Info(fmt.Sprintf("Checking %d applications", len(plans)))
+	for _, p := range plans {
+		log := r.log.With("application", p.App.String())
+		for _, warning := range p.Warnings {
+			log.Warn(warning)
+		}
+		for _, it := range p.Changed() {
+			log.Info("Setting new image to "+it.New.String(), "alias", it.Alias, "from", it.Old().Version(), "branch", p.To.Head)
+		}
+		if (r.dryRun || p.Method == settings.MethodGitNoop) && len(p.Files) > 0 {
+			log.Info(fmt.Sprintf("Dry run - not committing %d changes to application", len(p.Changed())), "diff", string(unifiedDiff(p.Files)))
+		}
+	}
+}
+
+// applied tells what became of it and returns the number of errors.
+func (r report) applied(outcomes []plan.Outcome, applications int, took time.Duration) int {
+	var updated, skipped, errors int
+	for _, o := range outcomes {
+		log := r.log.With("application", o.App.String(), "alias", o.Alias)
+		if o.Image.Name != "" {
+			log = log.With("image_name", o.Image.Name)
+		}
+		switch o.State {
+		case plan.Updated:
+			updated++
+			log.Info(fmt.Sprintf("Successfully updated image '%s' to '%s'", nameOf(o.Old(), o.Image), o.New), "branch", o.To.Head, "commit", o.Commit)
+		case plan.Failed:
+			errors++
+			r.failed(log, o)
+		case plan.AlreadyDeclared:
+			log.Debug("No new image found", "image_tag", o.New.Version())
+		case plan.NothingEligible:
+			skipped++
+			log.Debug("No new image found", "reason", o.Reason)
+		case plan.NotLive, plan.Held, plan.Undecided:
+			skipped++
+			log.Info("Skipping image", "state", stateName(o.State), "reason", o.Reason)
+		}
+	}
+	r.log.Info(fmt.Sprintf("Processing results: applications=%d images_considered=%d images_skipped=%d images_updated=%d errors=%d",
+		applications, considered(outcomes), skipped, updated, errors), "took", took.Round(time.Millisecond).String())
+	return errors
+}
+
+func (r report) failed(log *slog.Logger, o plan.Outcome) {
+	class := string(update.Classify(o.Err))
+	// A change that was planned and did not arrive was lost on the way to Git.
+	if len(o.Changes) > 0 {
+		log.Error("Failed to commit", "error", o.Err, "class", class, "repository", o.To.URL, "branch", o.To.Head)
+		return
+	}
+	log.Error("Could not update image", "error", o.Err, "class", class)
+}
+
+func considered(outcomes []plan.Outcome) int {
+	n := 0
+	for _, o := range outcomes {
+		if o.Track != "" {
+			n++
+		}
+	}
+	return n
+}
