@@ -27,38 +27,53 @@ var (
 // The type is written in any case. A prefix <registry>= is accepted and says
 // nothing.
 func ParseReference(s string) (Reference, error) {
-	kind, definition, ok := strings.Cut(withoutRegistry(strings.TrimSpace(s)), ":")
-	if !ok {
-		return Reference{}, fmt.Errorf("reference %q: %s", s, forms)
-	}
+	kind, definition, _ := strings.Cut(withoutRegistry(strings.TrimSpace(s)), ":")
 	var ref Reference
+	var remedy string // "" if the definition is right
 	switch strings.ToLower(kind) {
 	case "pullsecret":
-		ref = secretReference(PullSecret, definition)
+		ref, remedy = parseSecret(PullSecret, definition)
 	case "secret":
-		definition, field, hasField := strings.Cut(definition, "#")
-		ref = secretReference(Secret, definition)
-		ref.Field = field
-		if hasField && !fieldPattern.MatchString(field) {
-			return Reference{}, fmt.Errorf("reference %q: the field after # is one or more of letters, digits, - . _", s)
-		}
+		ref, remedy = parseSecret(Secret, definition)
 	case "env":
 		ref = Reference{Kind: Env, Name: definition}
 		if !variablePattern.MatchString(definition) {
-			return Reference{}, fmt.Errorf("reference %q: env: takes the name of an environment variable", s)
+			remedy = "env: takes the name of an environment variable"
 		}
 	case "ext":
 		ref = Reference{Kind: Script, Name: definition}
 		if !strings.HasPrefix(definition, "/") || strings.ContainsFunc(definition, isControl) {
-			return Reference{}, fmt.Errorf("reference %q: ext: takes the absolute path of a program", s)
+			remedy = "ext: takes the absolute path of a program"
 		}
 	default:
-		return Reference{}, fmt.Errorf("reference %q: unknown type %q: %s", s, kind, forms)
+		remedy = fmt.Sprintf("unknown type %q: %s", kind, forms)
 	}
-	if ref.Kind.isSecret() && !ref.namesSecret() {
-		return Reference{}, fmt.Errorf("reference %q: %s: takes <namespace>/<name> of a Secret", s, strings.ToLower(kind))
+	if remedy != "" {
+		return Reference{}, fmt.Errorf("reference %q: %s", s, remedy)
 	}
 	return ref, nil
+}
+
+// parseSecret reads <namespace>/<name>, of a Secret proper with #<field> or
+// without, or says what would be right.
+func parseSecret(kind Kind, definition string) (ref Reference, remedy string) {
+	if kind != Secret {
+		ref = secretReference(kind, definition)
+		if !ref.namesSecret() {
+			return Reference{}, "pullsecret: takes <namespace>/<name> of a Secret"
+		}
+		return ref, ""
+	}
+	definition, field, hasField := strings.Cut(definition, "#")
+	ref = secretReference(kind, definition)
+	ref.Field = field
+	switch {
+	case hasField && !fieldPattern.MatchString(field):
+		return Reference{}, "the field after # is one or more of letters, digits, - . _"
+	case !ref.namesSecret():
+		return Reference{}, "secret: takes <namespace>/<name> of a Secret, and #<field> if wanted"
+	}
+	return ref, ""
 }
 
 // withoutRegistry cuts off the prefix <registry>=. A = that comes after a type

@@ -61,7 +61,7 @@ func (k *tokens) guard(realm *string, scope func(*http.Request) string, next htt
 		granted, ok := k.valid[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
 		k.mu.Unlock()
 		if !ok || !slices.Contains(strings.Fields(granted), scope(r)) {
-			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="%s",service="registry.test",scope="%s"`, *realm, scope(r)))
+			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm=%q,service="registry.test",scope=%q`, *realm, scope(r)))
 			answer(401, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`).ServeHTTP(w, r)
 			return
 		}
@@ -145,7 +145,7 @@ func TestTokenEnds(t *testing.T) {
 
 // ACR wants one scope for tags and another for manifests; both are kept.
 func TestTokenForSeveralScopes(t *testing.T) {
-	source := real(t)
+	source := realRegistry(t)
 	source.push("v1", source.build("linux/amd64", day1))
 	scope := func(r *http.Request) string {
 		if strings.HasSuffix(r.URL.Path, "/tags/list") {
@@ -181,7 +181,7 @@ func TestTokensAreNotSharedBetweenCredentials(t *testing.T) {
 }
 
 func TestOneTokenForManyQuestions(t *testing.T) {
-	source := real(t)
+	source := realRegistry(t)
 	source.push("v1", source.build("linux/amd64", day1))
 	w, realm := guarded(t, &tokens{}, pull, source.server.Config.Handler)
 	c := client(t, registry.Options{})
@@ -310,7 +310,7 @@ func TestSecretsAreNotRepeated(t *testing.T) {
 // A redirect to another host, as to a store of blobs, goes there without the
 // credential; one within the registry keeps it.
 func TestRedirectsKeepTheCredential(t *testing.T) {
-	source := real(t)
+	source := realRegistry(t)
 	img := source.build("linux/amd64", day1)
 	source.push("v1", img)
 	var seen []string

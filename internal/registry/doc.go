@@ -14,12 +14,12 @@
 //	                      go in circles or have the wrong digest
 //	fault.ErrSuspect      an index whose manifest is gone
 //
-// The package asks each question once more often than it must only where a
-// failure may pass: it honours Retry-After and is bounded in tries, bytes,
-// pages, tags and redirects. A credential goes to the registry and to the
-// token server that the registry names over the same security, and nowhere
-// else. Manifests and configurations are kept by digest for each repository
-// and credential; tags and their digests are asked for each time.
+// A request is tried again where its failure may pass, as Retry-After asks
+// for. Everything is bounded: tries, pauses, bytes, pages, tags, redirects. A
+// credential goes to the registry and to the token server that the registry
+// names over the same security, and nowhere else. Manifests and configurations
+// are kept by digest for each repository and credential; tags and their
+// digests are asked for each time.
 //
 // It writes nothing to a registry, starts no goroutine and reads no
 // environment but the proxy settings of net/http.

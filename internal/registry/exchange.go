@@ -107,7 +107,7 @@ func (s *session) perform(client *http.Client, req *http.Request, read func(*htt
 	req.Header.Set("User-Agent", "argocd-image-updater")
 	options := s.client.options
 	start := options.Now()
-	resp, err := client.Do(req)
+	resp, err := client.Do(req) //nolint:bodyclose // discard closes it
 	seen := Observation{Registry: s.target.Endpoint.Registry.Prefix, Host: req.URL.Host, Elapsed: options.Now().Sub(start)}
 	if err != nil {
 		options.Observe(seen)

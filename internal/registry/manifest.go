@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -149,41 +148,57 @@ var errSchema1 = errors.New("its manifest is of schema 1, which no registry take
 // parseManifest decodes a manifest. Its kind is what the registry and the body
 // agree on; a body that could be read as both is refused (CVE-2021-41190).
 func parseManifest(body []byte, contentType string) (manifest, error) {
-	kind, _, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		kind = contentType
-	}
-	if isSchema1(kind) {
+	if isSchema1(contentType) {
 		return manifest{}, errSchema1
 	}
 	var wire wireManifest
 	if err := json.Unmarshal(body, &wire); err != nil {
 		return manifest{}, breakage("the manifest", err)
 	}
-	switch kind {
-	case typeOCIIndex, typeDockerIndex, typeOCIImage, typeDockerImage:
-	default:
-		kind = wire.MediaType
-	}
-	isIndex, isImage := wire.Manifests != nil, wire.Config != nil || wire.Layers != nil
-	switch {
-	case wire.SchemaVersion == 1:
+	if wire.SchemaVersion == 1 {
 		return manifest{}, errSchema1
-	case isIndex && isImage:
-		return manifest{}, broken("the manifest is an index and an image at once")
-	case isIndex && kind != typeOCIImage && kind != typeDockerImage:
-		return parseIndex(wire)
-	case wire.Config != nil && kind != typeOCIIndex && kind != typeDockerIndex:
-		return parseImage(wire)
-	case !isIndex && !isImage && (kind == typeOCIIndex || kind == typeDockerIndex):
-		return manifest{children: []descriptor{}}, nil
 	}
-	return manifest{}, broken("the manifest (%.80q) is neither an image nor an index", kind)
+	kind := kindOf(contentType, wire.MediaType)
+	isIndex, isImage := wire.Manifests != nil, wire.Config != nil
+	switch {
+	case isIndex && (isImage || wire.Layers != nil):
+		return manifest{}, broken("the manifest is an index and an image at once")
+	case isIndex && kind != kindImage:
+		return parseIndex(wire)
+	case isImage && kind != kindIndex:
+		return parseImage(wire)
+	}
+	return manifest{}, broken("the manifest (%.80q) is neither an image nor an index", contentType)
 }
 
-func isImageConfig(kind string) bool { return kind == typeOCIConfig || kind == typeDockerConfig }
+// kind is what a manifest is said to be.
+type kind uint8
 
-func isSchema1(kind string) bool { return strings.HasPrefix(kind, typeSchema1) }
+const (
+	kindUnsaid kind = iota
+	kindImage
+	kindIndex
+)
+
+// kindOf is what the first media type that is known says.
+func kindOf(mediaTypes ...string) kind {
+	for _, mediaType := range mediaTypes {
+		name, _, _ := strings.Cut(mediaType, ";")
+		switch strings.TrimSpace(name) {
+		case typeOCIIndex, typeDockerIndex:
+			return kindIndex
+		case typeOCIImage, typeDockerImage:
+			return kindImage
+		}
+	}
+	return kindUnsaid
+}
+
+func isImageConfig(mediaType string) bool {
+	return mediaType == typeOCIConfig || mediaType == typeDockerConfig
+}
+
+func isSchema1(mediaType string) bool { return strings.HasPrefix(mediaType, typeSchema1) }
 
 func parseIndex(wire wireManifest) (manifest, error) {
 	m := manifest{children: []descriptor{}}

@@ -56,7 +56,7 @@ func (w *world) ask(c *registry.Client, tag string, depth policy.Depth, platform
 }
 
 func TestDigestCostsOneHead(t *testing.T) {
-	w := real(t)
+	w := realRegistry(t)
 	img, index := w.build("linux/amd64", day1), w.index()
 	w.push("image", img)
 	w.push("index", index)
@@ -88,7 +88,7 @@ func without(header string, next http.Handler) http.Handler {
 }
 
 func TestDigestOfARegistryThatDoesNotTellIt(t *testing.T) {
-	source := real(t)
+	source := realRegistry(t)
 	img := source.build("linux/amd64", day1)
 	source.push("v1", img)
 	w := serve(t, without("Docker-Content-Digest", source.server.Config.Handler))
@@ -102,7 +102,7 @@ func TestDigestOfARegistryThatDoesNotTellIt(t *testing.T) {
 }
 
 func TestBuilds(t *testing.T) {
-	w := real(t)
+	w := realRegistry(t)
 	docker := mutate.ConfigMediaType(mutate.MediaType(w.build("linux/amd64", day1), types.DockerManifestSchema2), types.DockerConfigJSON)
 	oci := mutate.ConfigMediaType(mutate.MediaType(w.build("linux/arm/v7", day2), types.OCIManifestSchema1), types.OCIConfigJSON)
 	index := w.index()
@@ -147,7 +147,7 @@ func TestBuilds(t *testing.T) {
 
 // The same tag, asked again, costs a HEAD; moved to what is known, a HEAD too.
 func TestBuildsAreKeptByDigest(t *testing.T) {
-	w := real(t)
+	w := realRegistry(t)
 	index := w.index()
 	w.push("v1", index)
 	c := client(t, registry.Options{})
@@ -172,7 +172,7 @@ func TestBuildsAreKeptByDigest(t *testing.T) {
 
 // What one credential has read is not shown to another.
 func TestBuildsAreKeptPerCredential(t *testing.T) {
-	w := real(t)
+	w := realRegistry(t)
 	w.push("v1", w.build("linux/amd64", day1))
 	c := client(t, registry.Options{})
 	for _, login := range []credential.Registry{{}, {Username: "a", Password: "x"}, {Username: "a", Password: "y"}} {
@@ -187,14 +187,14 @@ func TestBuildsAreKeptPerCredential(t *testing.T) {
 }
 
 func TestNameAloneCostsNothing(t *testing.T) {
-	w := real(t)
+	w := realRegistry(t)
 	if got, err := w.ask(client(t, registry.Options{}), "v1", policy.DepthName); err != nil || !cmp.Equal(got, policy.Metadata{}) || len(w.requests()) != 0 {
 		t.Errorf("%v, %v", got, err)
 	}
 }
 
 func TestGone(t *testing.T) {
-	w := real(t)
+	w := realRegistry(t)
 	w.push("other", w.build("linux/amd64", day1))
 	for _, depth := range []policy.Depth{policy.DepthDigest, policy.DepthBuilds} {
 		got, err := w.ask(client(t, registry.Options{}), "v1", depth)
@@ -205,7 +205,7 @@ func TestGone(t *testing.T) {
 }
 
 func TestPartsThatAreGoneAreSuspect(t *testing.T) {
-	w := real(t)
+	w := realRegistry(t)
 	index := w.index()
 	w.push("v1", index)
 	child := must[*v1.IndexManifest](t)(index.IndexManifest()).Manifests[0].Digest
@@ -259,7 +259,7 @@ func TestMetadataFaults(t *testing.T) {
 		{"neither", manifests(oci, `{"schemaVersion":2}`, ""), fault.ErrUnavailable, "is neither an image nor an index"},
 		{"both", manifests(oci, `{"schemaVersion":2,"manifests":[],"config":{},"layers":[]}`, ""), fault.ErrUnavailable, "an index and an image at once"},
 		{"an index that says it is an image", manifests(oci, children(1, `null`), ""), fault.ErrUnavailable, "is neither an image nor an index"},
-		{"an image that says it is an index", manifests(index, config("x"), ""), fault.ErrUnavailable, ""},
+		{"an image that says it is an index", manifests(index, config("x"), ""), fault.ErrUnavailable, "is neither an image nor an index"},
 		{"no digest", manifests(index, `{"manifests":[{"digest":"sha256:abc"}]}`, ""), fault.ErrUnavailable, "the index does not parse: invalid digest"},
 		{"too deep", manifests(oci, strings.Repeat("[", 1<<20), ""), fault.ErrUnavailable, "exceeded max depth"},
 		{"too large", manifests(oci, strings.Repeat(" ", 5<<20), ""), fault.ErrUnavailable, "the manifest is larger than 4194304 bytes"},
@@ -281,7 +281,7 @@ func TestMetadataFaults(t *testing.T) {
 }
 
 func TestWrongDigestOfATag(t *testing.T) {
-	source := real(t)
+	source := realRegistry(t)
 	source.push("v1", source.build("linux/amd64", day1))
 	spoil := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		recorded := httptest.NewRecorder()
@@ -297,14 +297,14 @@ func TestWrongDigestOfATag(t *testing.T) {
 }
 
 func TestIndexInAnIndex(t *testing.T) {
-	w := real(t)
+	w := realRegistry(t)
 	w.push("v1", mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: w.index()}))
 	_, err := w.ask(client(t, registry.Options{}), "v1", policy.DepthBuilds)
 	fails(t, err, nil, "its index holds another index")
 }
 
 func TestManyPlatforms(t *testing.T) {
-	w := real(t)
+	w := realRegistry(t)
 	var adds []mutate.IndexAddendum
 	for i := range 65 {
 		adds = append(adds, mutate.IndexAddendum{Add: w.build(fmt.Sprintf("linux/arch%d", i), day1)})
@@ -320,7 +320,7 @@ func TestManyPlatforms(t *testing.T) {
 }
 
 func TestTagThatIsNone(t *testing.T) {
-	w := real(t)
+	w := realRegistry(t)
 	_, err := w.ask(client(t, registry.Options{}), "../../x", policy.DepthDigest)
 	fails(t, err, nil, `read registry.test/a/b: "../../x" is no tag`)
 	if n := len(w.requests()); n != 0 {

@@ -66,17 +66,6 @@ func (w *world) requests() []string {
 	return log
 }
 
-// count counts the requests since the last call that contain a text.
-func (w *world) count(text string) int {
-	n := 0
-	for _, r := range w.requests() {
-		if strings.Contains(r, text) {
-			n++
-		}
-	}
-	return n
-}
-
 func (w *world) host() string { return strings.TrimPrefix(w.server.URL, "http://") }
 
 func (w *world) target(login credential.Registry) registry.Target {
@@ -123,8 +112,8 @@ func client(t *testing.T, o registry.Options) *registry.Client {
 
 var quietLog = log.New(io.Discard, "", 0)
 
-// real is a registry that holds images.
-func real(t *testing.T) *world {
+// realRegistry is a registry that holds images.
+func realRegistry(t *testing.T) *world {
 	return serve(t, ggcr.New(ggcr.Logger(quietLog)))
 }
 
@@ -192,7 +181,7 @@ func fails(t *testing.T, err error, fact error, want string) {
 }
 
 func TestTagsOfARealRegistry(t *testing.T) {
-	w := real(t)
+	w := realRegistry(t)
 	for _, tag := range []string{"1.10", "latest", "1.9"} {
 		w.push(tag, w.build("linux/amd64", time.Time{}))
 	}

@@ -64,15 +64,19 @@ func (l *listing) run(ctx context.Context) ([]string, error) {
 	}
 	next.RawQuery = url.Values{"n": {strconv.Itoa(pageSize)}}.Encode()
 	for next != nil {
-		if len(l.seen) >= l.session.client.options.MaxPages {
-			return nil, broken("more than %d pages", l.session.client.options.MaxPages)
-		}
-		if l.seen[next.String()] {
-			return nil, broken("the pages go in a circle: page %d is asked for again", len(l.seen))
+		options := l.session.client.options
+		switch {
+		case len(l.seen) >= options.MaxPages:
+			return nil, broken("more than %d pages", options.MaxPages)
+		case l.seen[next.String()]:
+			return nil, broken("the pages go in a circle: one is asked for again after page %d", len(l.seen))
 		}
 		l.seen[next.String()] = true
 		if next, err = l.page(ctx, next); err != nil {
 			return nil, err
+		}
+		if len(l.tags) > options.MaxTags {
+			return nil, broken("more than %d tags", options.MaxTags)
 		}
 	}
 	slices.Sort(l.tags)
@@ -87,37 +91,44 @@ func (s *session) address(rest string) string {
 // page reads one page and gives the address of the next, or nil.
 func (l *listing) page(ctx context.Context, at *url.URL) (*url.URL, error) {
 	tags, link, err := l.fetch(ctx, at)
-	var f *failure
-	if errors.As(err, &f) && len(l.seen) == 1 && (f.status == http.StatusBadRequest || f.status == http.StatusMethodNotAllowed) {
-		// The number of tags may be refused; then the registry's own is taken.
+	if len(l.seen) == 1 && refusesPageSize(err) {
 		at.RawQuery = ""
 		tags, link, err = l.fetch(ctx, at)
 	}
 	if err != nil {
 		return nil, l.onPage(err)
 	}
-	repeats := len(tags) > 0 && slices.Equal(tags, l.last)
-	switch {
-	case repeats && l.probing && link == "":
-		return nil, nil // there was nothing more, and "last" is not known there
-	case repeats:
+	if len(tags) > 0 && slices.Equal(tags, l.last) {
+		if l.probing && link == "" {
+			return nil, nil // there was nothing more, and "last" is not known there
+		}
 		return nil, broken("page %d repeats the one before", len(l.seen))
-	case len(l.tags)+len(tags) > l.session.client.options.MaxTags:
-		return nil, broken("more than %d tags", l.session.client.options.MaxTags)
 	}
 	l.tags, l.last = append(l.tags, tags...), tags
-	if link != "" {
-		l.probing = false
+	l.probing = link == "" && len(tags) == pageSize && at.Query().Has("n")
+	switch {
+	case link != "":
 		return l.session.follow(at, link)
+	case l.probing:
+		return after(at, tags[pageSize-1]), nil
 	}
-	// A full page without a link is the whole list, or the first page of a
-	// registry that does not tell of others.
-	if l.probing = len(tags) == pageSize && at.Query().Has("n"); !l.probing {
-		return nil, nil
-	}
+	return nil, nil
+}
+
+// refusesPageSize reports whether an error may be about n: then the registry's
+// own number is taken.
+func refusesPageSize(err error) bool {
+	var f *failure
+	return errors.As(err, &f) && (f.status == http.StatusBadRequest || f.status == http.StatusMethodNotAllowed)
+}
+
+// after is the page after a tag. It is asked for where a page is full and has
+// no link: that is the whole list, or there are registries which do not tell
+// of further pages.
+func after(at *url.URL, tag string) *url.URL {
 	next := *at
-	next.RawQuery = url.Values{"n": {strconv.Itoa(pageSize)}, "last": {tags[len(tags)-1]}}.Encode()
-	return &next, nil
+	next.RawQuery = url.Values{"n": {strconv.Itoa(pageSize)}, "last": {tag}}.Encode()
+	return &next
 }
 
 // onPage tells on which page of several an error was met.

@@ -29,7 +29,7 @@ func answer(status int, body string, header ...string) http.Handler {
 }
 
 // first lets the first n requests that contain a text have another handler.
-func first(n int, text string, fault, next http.Handler) http.Handler {
+func first(n int, text string, instead, next http.Handler) http.Handler {
 	var mu sync.Mutex
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
@@ -39,7 +39,7 @@ func first(n int, text string, fault, next http.Handler) http.Handler {
 		}
 		mu.Unlock()
 		if hit {
-			fault.ServeHTTP(w, r)
+			instead.ServeHTTP(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -143,8 +143,8 @@ type relinked struct {
 }
 
 func (r relinked) Write(b []byte) (int, error) {
-	if link := r.Header().Get("Link"); link != "" {
-		r.Header().Set("Link", r.path+link[strings.Index(link, "?"):])
+	if _, query, ok := strings.Cut(r.Header().Get("Link"), "?"); ok {
+		r.Header().Set("Link", r.path+"?"+query)
 	}
 	return r.ResponseWriter.Write(b)
 }
@@ -215,6 +215,7 @@ func TestTagsFaults(t *testing.T) {
 		{"endless pages", endless(1), fault.ErrUnavailable, "more than 20 pages", 20},
 		{"endless empty pages", endless(0), fault.ErrUnavailable, "more than 20 pages", 20},
 		{"endless tags", endless(30), fault.ErrUnavailable, "more than 100 tags", 4},
+		{"too many tags on the last page", pages(60, numbered(110)), fault.ErrUnavailable, "more than 100 tags", 2},
 		{"a page of too many tags", answer(200, `{"tags":[`+quoted(numbered(101))+`]}`), fault.ErrUnavailable, "more than 100 tags", 1},
 	}
 	for _, tt := range tests {

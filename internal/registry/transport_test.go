@@ -91,7 +91,7 @@ func TestHTTPWhereHTTPSIsExpected(t *testing.T) {
 func TestSlowRegistries(t *testing.T) {
 	stall := make(chan struct{})
 	slowHead := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-stall })
-	slowBody := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	slowBody := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"tags":["v1",`))
 		_ = http.NewResponseController(w).Flush()
 		<-stall

@@ -92,6 +92,14 @@ func (rs Registries) Endpoint(ref image.Ref) Endpoint {
 	return Endpoint{Registry: r, Path: path}
 }
 
+// LoginNames are the names that a docker config may hold a login for the
+// repository under: the repository as images name it, then the address of the
+// API, which is another where the registry is a mirror.
+func (e Endpoint) LoginNames() []string {
+	_, api, _ := strings.Cut(e.Registry.API, "://")
+	return []string{e.String(), api}
+}
+
 func (rs Registries) find(ref image.Ref) Registry {
 	if !ref.HasRegistry() && rs.byName.Prefix != dockerHub {
 		return rs.byName

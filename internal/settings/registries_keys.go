@@ -49,22 +49,35 @@ func setAPI(r *Registry, v string) error {
 	case err != nil || u.User != nil:
 		// What does not parse may hold a password, too.
 		return errors.New("is not the base URL of a registry, such as https://registry.example.com, without user and password: use credentials")
-	case u.Scheme == "" && u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+	case u.Scheme != "http" && u.Scheme != "https":
 		return fmt.Errorf("%q: a URL that begins with https:// or http:// is expected, such as https://registry.example.com", v)
 	case u.Host == "":
 		return fmt.Errorf("%q: the host is missing", v)
 	case u.RawQuery != "" || u.Fragment != "":
 		return fmt.Errorf("%q: a base URL has no query and no fragment", v)
 	}
-	path := strings.TrimRight(u.Path, "/")
-	switch host := u.Hostname(); {
-	case host == "index.docker.io" && path == "/v1", host == "docker.io", host == "hub.docker.com", host == "www.docker.com":
+	u.Path = strings.TrimRight(u.Path, "/")
+	version := u.Path[strings.LastIndexByte(u.Path, '/')+1:]
+	switch {
+	case isHubWebsite(u):
 		return fmt.Errorf("%q is not the API of Docker Hub: write %s", v, dockerHubAPI)
-	case strings.HasSuffix(path, "/v1") || strings.HasSuffix(path, "/v2"):
-		return fmt.Errorf("%q: leave %s out, it is added for each request", v, path[strings.LastIndexByte(path, '/'):])
+	case version == "v1" || version == "v2":
+		return fmt.Errorf("%q: leave /%s out, it is added for each request", v, version)
 	}
-	r.API = u.Scheme + "://" + strings.ToLower(u.Host) + path
+	r.API = u.Scheme + "://" + strings.ToLower(u.Host) + u.Path
 	return nil
+}
+
+// isHubWebsite knows the addresses that people take for Docker Hub's API: its
+// web site, and what docker login calls it.
+func isHubWebsite(u *url.URL) bool {
+	switch strings.ToLower(u.Hostname()) {
+	case dockerHub, "hub.docker.com", "www.docker.com":
+		return true
+	case "index.docker.io":
+		return u.Path == "/v1"
+	}
+	return false
 }
 
 func setPrefix(r *Registry, v string) error {

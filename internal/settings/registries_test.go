@@ -81,6 +81,14 @@ registries:
 	}
 }
 
+func TestLoginNames(t *testing.T) {
+	rs := parse(t, "registries: [{name: Mirror, api_url: 'https://mirror.example:5000/hub', prefix: docker.io}]")
+	want := []string{"docker.io/library/nginx", "mirror.example:5000/hub"}
+	if diff := cmp.Diff(want, endpoint(t, rs, "nginx").LoginNames()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestEndpointWithoutConfiguration(t *testing.T) {
 	rs := settings.DefaultRegistries()
 	if got := endpoint(t, rs, "nginx").Registry; got.Limit != 10 || !got.Default || got.Name != "Docker Hub" {
