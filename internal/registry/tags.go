@@ -230,12 +230,15 @@ func (r *tagReader) list() error {
 	case err != nil || start != json.Delim('['):
 		return orShape(err)
 	}
+	var tag string
+	var mismatch *json.UnmarshalTypeError
 	for r.json.More() {
-		token, err := r.json.Token()
-		tag, ok := token.(string)
-		switch {
-		case err != nil || !ok:
-			return orShape(err)
+		tag = "" // null would leave the last one
+		switch err := r.json.Decode(&tag); {
+		case errors.As(err, &mismatch):
+			return orShape(nil)
+		case err != nil:
+			return err
 		case !image.ValidTag(tag):
 			return broken("the list holds %.40q, which is no tag", tag)
 		case len(r.tags) >= r.limit:

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"argocd-image-updater/internal/credential"
 	"argocd-image-updater/internal/fault"
 	"argocd-image-updater/internal/registry"
+	"argocd-image-updater/internal/settings"
 )
 
 // answer is a handler that says the same each time.
@@ -206,6 +209,7 @@ func TestTagsFaults(t *testing.T) {
 		{"a list", answer(200, `["v1"]`), fault.ErrUnavailable, `the answer is not of the form {"tags": ["…"]}`, 1},
 		{"tags that are numbers", answer(200, `{"tags":[1]}`), fault.ErrUnavailable, `the answer is not of the form`, 1},
 		{"tags that are none", answer(200, `{"tags":["../../etc/passwd"]}`), fault.ErrUnavailable, `the list holds "../../etc/passwd", which is no tag`, 1},
+		{"tags that are null", answer(200, `{"tags":["v1",null]}`), fault.ErrUnavailable, `the list holds "", which is no tag`, 1},
 		{"two answers", answer(200, `{"tags":["v1"]}{}`), fault.ErrUnavailable, `followed by something else`, 1},
 		{"deep JSON", answer(200, `{"x":`+strings.Repeat("[", 1000)), fault.ErrUnavailable, `nested more than 16 deep`, 1},
 		{"link to another host", answer(200, `{"tags":["v1"]}`, "Link", `<https://evil.example/v2/a/b/tags/list?n=1>; rel="next"`), fault.ErrUnavailable, "the link to the next page leads to https://evil.example", 1},
@@ -359,4 +363,30 @@ func TestTagsOutlivesTheOneThatAskedFirst(t *testing.T) {
 	cancel()
 	close(release)
 	group.Wait()
+}
+
+// BenchmarkTags lists 100,000 tags in 100 pages.
+func BenchmarkTags(b *testing.B) {
+	body := make([][]byte, 100)
+	tags := numbered(100_000)
+	for i := range body {
+		body[i] = []byte(`{"name":"a/b","tags":[` + quoted(tags[i*1000:(i+1)*1000]) + `]}`)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+		if page+1 < len(body) {
+			w.Header().Set("Link", fmt.Sprintf(`<?page=%d>; rel="next"`, page+1))
+		}
+		_, _ = w.Write(body[page])
+	}))
+	defer server.Close()
+	c := registry.New(registry.Options{})
+	defer c.Close()
+	target := registry.Target{Endpoint: settings.Endpoint{Path: repo, Registry: settings.Registry{API: server.URL}}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if got, err := c.Tags(b.Context(), target); err != nil || len(got) != len(tags) {
+			b.Fatal(len(got), err)
+		}
+	}
 }
