@@ -58,10 +58,10 @@ func (k *tokens) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (k *tokens) guard(realm *string, scope func(*http.Request) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		k.mu.Lock()
-		granted, ok := k.valid[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
+		granted := k.valid[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
 		k.mu.Unlock()
-		if !ok || !slices.Contains(strings.Fields(granted), scope(r)) {
-			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm=%q,service="registry.test",scope=%q`, *realm, scope(r)))
+		if needed := scope(r); !slices.Contains(strings.Fields(granted), needed) {
+			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm=%q,service="registry.test",scope=%q`, *realm, needed))
 			answer(401, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`).ServeHTTP(w, r)
 			return
 		}
@@ -180,14 +180,12 @@ func TestTokensAreNotSharedBetweenCredentials(t *testing.T) {
 	fails(t, err, fault.ErrDenied, "incorrect username or password (no credential)")
 }
 
+// All are refused once, and one of them gets the token for all.
 func TestOneTokenForManyQuestions(t *testing.T) {
 	source := realRegistry(t)
 	source.push("v1", source.build("linux/amd64", day1))
 	w, realm := guarded(t, &tokens{}, pull, source.server.Config.Handler)
 	c := client(t, registry.Options{})
-	if _, err := c.Tags(t.Context(), w.target(me)); err != nil {
-		t.Fatal(err)
-	}
 	var group sync.WaitGroup
 	for i := range 20 {
 		group.Go(func() {
@@ -197,6 +195,34 @@ func TestOneTokenForManyQuestions(t *testing.T) {
 			}
 		})
 	}
+	group.Wait()
+	if n := len(realm.requests()); n != 1 {
+		t.Errorf("%d tokens", n)
+	}
+}
+
+// One that is refused late finds that somebody has logged in meanwhile.
+func TestTokenOfSomebodyElse(t *testing.T) {
+	arrived, release := make(chan struct{}, 2), make(chan struct{})
+	scope := func(r *http.Request) string {
+		if strings.HasSuffix(r.URL.Path, "/slow") && r.Header.Get("Authorization") == "" {
+			arrived <- struct{}{}
+			<-release
+		}
+		return pull(r)
+	}
+	w, realm := guarded(t, &tokens{}, scope, realRegistry(t).server.Config.Handler)
+	c := client(t, registry.Options{})
+	ask := func(tag string) {
+		if _, err := c.Metadata(t.Context(), w.target(me), registry.Question{Tag: tag, Depth: policy.DepthDigest}); err != nil {
+			t.Error(err)
+		}
+	}
+	var group sync.WaitGroup
+	group.Go(func() { ask("slow") })
+	<-arrived
+	ask("quick")
+	close(release)
 	group.Wait()
 	if n := len(realm.requests()); n != 1 {
 		t.Errorf("%d tokens", n)
@@ -227,6 +253,32 @@ func TestBasic(t *testing.T) {
 	}
 	if n := len(w.requests()); n != 5 {
 		t.Errorf("%d requests, want one refused and four pages", n)
+	}
+}
+
+// A password that is no longer good is not sent twice for one question.
+func TestBasicThatIsNoLongerGood(t *testing.T) {
+	good := true
+	closed := basic(nil)
+	open := basic(pages(10, numbered(5)))
+	w := serve(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if !good {
+			r.Header.Del("Authorization")
+			closed.ServeHTTP(rw, r)
+			return
+		}
+		open.ServeHTTP(rw, r)
+	}))
+	c := client(t, registry.Options{})
+	if _, err := c.Tags(t.Context(), w.target(me)); err != nil {
+		t.Fatal(err)
+	}
+	good = false
+	w.requests()
+	_, err := c.Tags(t.Context(), w.target(me))
+	fails(t, err, fault.ErrDenied, "401 UNAUTHORIZED: who are you (credential env:LOGIN)")
+	if n := len(w.requests()); n != 1 {
+		t.Errorf("%d requests", n)
 	}
 }
 
