@@ -31,7 +31,7 @@ test: ## run all tests that need nothing but Go and git
 test-real: ## run the tests against a docker-registry and an sshd of this machine
 	@command -v docker-registry >/dev/null && command -v sshd >/dev/null || \
 		{ echo "docker-registry and sshd are needed: apt-get install docker-registry openssh-server" >&2; exit 1; }
-	go -C test/e2e test -tags real -run '^TestReal' ./...
+	go -C test/e2e test -count=1 -tags real -run '^TestReal' ./...
 
 lint: ## check format and style
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "run gofmt -w on:"; echo "$$files"; exit 1; } >&2

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -63,6 +64,7 @@ func commands(more map[string]command) map[string]func(*testscript.TestScript, b
 		"requests":     requests,
 		"fault":        fault,
 		"mend":         mend,
+		"expand":       expand,
 	}
 	maps.Copy(all, more)
 	for name, run := range all {
@@ -201,4 +203,18 @@ var harms = map[string]func() itest.Harm{
 	"wrong-digest": itest.WrongDigest,
 	"foreign-link": func() itest.Harm { return itest.LinkTo(`<http://127.0.0.1:1/v2/evil/tags/list>; rel="next"`) },
 	"slow":         func() itest.Harm { return itest.Slow(time.Minute) },
+}
+
+var variable = regexp.MustCompile(`\$\{[A-Z_]+\}`)
+
+// expand: expand FILE... puts the values of ${VARIABLES} into files, for the
+// addresses that are known only once the servers run.
+func expand(_ *world, ts *testscript.TestScript, args []string) (string, error) {
+	for _, path := range args {
+		text := variable.ReplaceAllStringFunc(ts.ReadFile(path), func(s string) string { return ts.Getenv(s[2 : len(s)-1]) })
+		if err := os.WriteFile(ts.MkAbs(path), []byte(text), 0o644); err != nil {
+			return "", err
+		}
+	}
+	return "", nil
 }
