@@ -27,7 +27,7 @@ type logins struct {
 
 // Registry implements update.Credentials.
 func (l *logins) Registry(_ context.Context, q update.LoginQuestion) (credential.Registry, error) {
-	names := []string{q.Endpoint.String(), q.Endpoint.Registry.API}
+	names := q.Endpoint.LoginNames()
 	if q.Reference.Kind != credential.Secret && q.Reference.Kind != credential.PullSecret {
 		return l.machine.Resolve(q.Reference, names...)
 	}
