@@ -275,12 +275,12 @@ func (b *build) beneath(i int) []image.Ref {
 	if own := ofRepo(inSource(b.in.Site.Source, track), track.Image.Repo, track); len(own) > 0 {
 		return own
 	}
-	for _, path := range b.in.Site.Hints {
-		f := b.tree.file(path)
+	for _, hint := range b.in.Site.Hints {
+		f := b.tree.file(hint.Path)
 		if !f.Exists || f.Err != nil {
 			continue
 		}
-		if own := ofRepo(b.hinted(f.Bytes, i), track.Image.Repo, track); len(own) > 0 {
+		if own := ofRepo(b.hinted(f.Bytes, hint.Format, i), track.Image.Repo, track); len(own) > 0 {
 			return own
 		}
 	}

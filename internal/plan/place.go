@@ -124,15 +124,17 @@ func aliasOr(t settings.Track) string {
 	return t.Alias
 }
 
-// hinted are the versions of the image that a file declares which the target
-// overrides: the chart's own values, or the kustomization.
-func (b *build) hinted(src []byte, i int) []image.Ref {
+// hinted are the versions of the image that a file declares which is read and
+// not written.
+func (b *build) hinted(src []byte, format edit.Format, i int) []image.Ref {
 	it, track := b.items[i], b.in.Update.Tracks[i]
 	e := edit.Edit{Track: it.Track, New: it.New}
-	format := edit.Values
-	if b.in.Site.Type == argo.TypeKustomize {
-		format, e.At = edit.Kustomization, kustomizeImage(track, nil)
-	} else {
+	switch format {
+	case edit.Kustomization:
+		e.At = kustomizeImage(track, nil)
+	case edit.Manifests:
+		e.New, e.At = hintedName(track), edit.PodImages{Only: b.owner(i)}
+	default:
 		e.At = edit.HelmValues{Name: track.Helm.Name, Tag: track.Helm.Tag, Spec: track.Helm.Spec}
 	}
 	res, err := edit.Apply(src, format, e)
@@ -140,4 +142,13 @@ func (b *build) hinted(src []byte, i int) []image.Ref {
 		return nil // what cannot be edited cannot tell
 	}
 	return res.Declared[it.Track]
+}
+
+// hintedName is the image as manifests name it: by the original name where a
+// kustomization renames it.
+func hintedName(t settings.Track) image.Ref {
+	if original, err := image.ParseRef(t.KustomizeName); err == nil {
+		return original
+	}
+	return t.Image
 }

@@ -21,6 +21,9 @@ type Site struct {
 	Type      argo.Type   // TypeUnknown until the folder was listed
 	Target    settings.Target
 	Namespace string // Argo CD's own; it decides the name of the override file
+	// Unreported: the Application does not tell what it runs, so that the files
+	// beneath an override have to be asked.
+	Unreported bool
 }
 
 // Dirs are the folders that have to be listed before Files can tell.
@@ -67,8 +70,23 @@ type Resolved struct {
 	// one, Manifests have any number.
 	Files []string
 	// Hints are files in which the image may be declared without being written
-	// there: what the override file overrides.
-	Hints []string
+	// there: what the override file overrides. None unless Site.Unreported.
+	Hints []Hint
+}
+
+// Hint is a file that is read and not written.
+type Hint struct {
+	Path   string
+	Format edit.Format
+}
+
+// Paths are all files to read.
+func (r Resolved) Paths() []string {
+	paths := slices.Clone(r.Files)
+	for _, h := range r.Hints {
+		paths = append(paths, h.Path)
+	}
+	return paths
 }
 
 // Files tells from the listings of Dirs which files are edited.
@@ -105,15 +123,29 @@ func (s Site) override(listings map[string]Listing, source string) (Resolved, er
 		return Resolved{}, err
 	}
 	r := Resolved{Site: s, Format: edit.Override, Files: []string{path.Join(source, argo.OverrideFile(s.App, s.Namespace))}}
-	switch s.Type {
-	case argo.TypeHelm:
-		r.Hints = []string{path.Join(source, "values.yaml")}
-	case argo.TypeKustomize:
-		if name := kustomizationFile(names(l, source)); name != "" {
-			r.Hints = []string{path.Join(source, name)}
-		}
+	if s.Unreported {
+		r.Hints = s.hints(names(l, source), source)
 	}
 	return r, nil
+}
+
+// hints are the files that say what is rendered without the override: the
+// chart's own values; the kustomization and the resources beside it.
+func (s Site) hints(names []string, source string) []Hint {
+	switch s.Type {
+	case argo.TypeHelm:
+		return []Hint{{path.Join(source, "values.yaml"), edit.Values}}
+	case argo.TypeKustomize:
+		own := kustomizationFile(names)
+		hints := []Hint{{path.Join(source, own), edit.Kustomization}}
+		for _, name := range names {
+			if isManifest(name) && !argo.IsKustomization(name) {
+				hints = append(hints, Hint{path.Join(source, name), edit.Manifests})
+			}
+		}
+		return hints
+	}
+	return nil
 }
 
 func (s Site) kustomization(listings map[string]Listing, source string) (Resolved, error) {

@@ -174,7 +174,7 @@ func (d desk) read(ctx context.Context, commit string, es []*errand) (map[string
 			continue
 		}
 		e.intent.Site = resolved
-		paths = append(append(paths, resolved.Files...), resolved.Hints...)
+		paths = append(paths, resolved.Paths()...)
 	}
 	slices.Sort(paths)
 	return d.u.Git.Read(ctx, d.at, commit, slices.Compact(paths))

@@ -75,7 +75,7 @@ func (u *Updater) errand(w *wish) (e *errand, loc plan.Location, done bool) {
 	}
 	e.intent = plan.Intent{
 		App: w.app.Key, Origin: w.app.Origin, Update: w.update, Items: w.items, Reported: w.app.Status.Reported,
-		Site: plan.Resolved{Site: plan.Site{App: w.app.Key, Source: chosen.Source, Folder: chosen.Folder, Type: chosen.Type, Target: wb.Target, Namespace: u.Options.Namespace}},
+		Site: plan.Resolved{Site: plan.Site{App: w.app.Key, Source: chosen.Source, Folder: chosen.Folder, Type: chosen.Type, Target: wb.Target, Namespace: u.Options.Namespace, Unreported: !w.app.Status.Reported}},
 	}
 	loc = plan.Location{URL: chosen.Folder.RepoURL, Credential: wb.Credential}
 	if loc.Credential.Name != "" && loc.Credential.Namespace == "" {
