@@ -187,7 +187,7 @@ func fault(w *world, _ *testscript.TestScript, args []string) (string, error) {
 	if code, err := strconv.Atoi(words[2]); err == nil {
 		f.Harm = itest.Status(code, headers...)
 	} else if harm, ok := harms[words[2]]; ok {
-		f.Harm = harm()
+		f.Harm = harm(w)
 	} else {
 		return "", fmt.Errorf("unknown harm %q", words[2])
 	}
@@ -195,14 +195,26 @@ func fault(w *world, _ *testscript.TestScript, args []string) (string, error) {
 	return "", nil
 }
 
-var harms = map[string]func() itest.Harm{
-	"cut":          itest.Cut,
-	"truncate":     itest.Truncate,
-	"half-tags":    itest.HalfTags,
-	"endless":      itest.EndlessPages,
-	"wrong-digest": itest.WrongDigest,
-	"foreign-link": func() itest.Harm { return itest.LinkTo(`<http://127.0.0.1:1/v2/evil/tags/list>; rel="next"`) },
-	"slow":         func() itest.Harm { return itest.Slow(time.Minute) },
+// harms are what fault can do besides status codes.
+var harms = map[string]func(*world) itest.Harm{
+	"cut":          func(*world) itest.Harm { return itest.Cut() },
+	"truncate":     func(*world) itest.Harm { return itest.Truncate() },
+	"half-tags":    func(*world) itest.Harm { return itest.HalfTags() },
+	"endless":      func(*world) itest.Harm { return itest.EndlessPages() },
+	"wrong-digest": func(*world) itest.Harm { return itest.WrongDigest() },
+	"slow":         func(*world) itest.Harm { return itest.Slow(time.Minute) },
+	"foreign-link": func(*world) itest.Harm { return itest.LinkTo(`<http://127.0.0.1:1/v2/evil/tags/list>; rel="next"`) },
+	"overtaken":    overtaken,
+}
+
+// overtaken lets somebody else push to main first.
+func overtaken(w *world) itest.Harm {
+	return itest.Before(func() {
+		err := w.repo.Commit(itest.Commit{Message: "overtaking", Files: map[string]string{"OTHER": "somebody else was here\n"}})
+		if err != nil {
+			panic(err) // ends the request, and the script sees a push that failed otherwise than it should
+		}
+	})
 }
 
 var variable = regexp.MustCompile(`\$\{[A-Z_]+\}`)
