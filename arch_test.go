@@ -69,6 +69,7 @@ type room struct {
 var rooms = []room{
 	{name: "image", band: words},
 	{name: "fault", band: words},
+	{name: "nearest", band: words},
 
 	{name: "policy", band: judgement, may: []string{"band 0"}, never: yamls},
 	{name: "edit", band: judgement, may: []string{"band 0"}},

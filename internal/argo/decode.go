@@ -41,6 +41,7 @@ type manifest struct {
 // telling where it stands.
 type stringMap map[string]string
 
+// UnmarshalJSON refuses values that are no strings and names their key.
 func (m *stringMap) UnmarshalJSON(b []byte) error {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(b, &raw); err != nil {

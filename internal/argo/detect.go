@@ -59,7 +59,7 @@ func IsKustomization(name string) bool {
 // jsonnet is not read here.
 func (d *Directory) Admits(path string) bool {
 	name := path[strings.LastIndexByte(path, '/')+1:]
-	if !isManifest(name) || strings.HasPrefix(name, ".argocd-source") {
+	if !IsManifest(name) || strings.HasPrefix(name, ".argocd-source") {
 		return false
 	}
 	if d == nil {
@@ -78,7 +78,9 @@ func (d *Directory) Admits(path string) bool {
 // what is in it: the marker that a file is no manifest.
 func Skips(text []byte) bool { return bytes.Contains(text, []byte("+argocd:skip-file-rendering")) }
 
-func isManifest(name string) bool {
+// IsManifest reports whether a file of that name may hold resources that Argo
+// CD applies.
+func IsManifest(name string) bool {
 	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.HasSuffix(name, ".json")
 }
 
@@ -99,14 +101,9 @@ func globExpression(glob string) string {
 			b.WriteString(`.*`)
 		case c == '?':
 			b.WriteString(`.`)
-		case c == '{':
-			depth++
-			b.WriteString(`(?:`)
-		case c == '}' && depth > 0:
-			depth--
-			b.WriteString(`)`)
-		case c == ',' && depth > 0:
-			b.WriteString(`|`)
+		case c == '{', depth > 0 && (c == ',' || c == '}'):
+			depth += map[byte]int{'{': 1, '}': -1}[c]
+			b.WriteString(map[byte]string{'{': `(?:`, ',': `|`, '}': `)`}[c])
 		case c == '[':
 			class, length := classExpression(glob[i+1:])
 			b.WriteString(class)

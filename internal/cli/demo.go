@@ -16,8 +16,12 @@ import (
 	"argocd-image-updater/internal/update"
 )
 
+type demoOptions struct {
+	keep bool // leave the world running
+}
+
 func (sh shell) newDemoCommand() *cobra.Command {
-	var keep bool
+	o := &demoOptions{}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show the whole job in a small world of its own",
@@ -25,9 +29,9 @@ func (sh shell) newDemoCommand() *cobra.Command {
 updates what the team deploys, and tells what happened and why. Leaves nothing
 behind.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return failed(sh.runDemo(cmd.Context(), keep)) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return failed(sh.runDemo(cmd.Context(), o)) },
 	}
-	cmd.Flags().BoolVar(&keep, "keep", false, "leave registry and repository running until interrupted, to play with them")
+	cmd.Flags().BoolVar(&o.keep, "keep", false, "leave registry and repository running until interrupted, to play with them")
 	cmd.AddCommand(sh.newDemoPushCommand())
 	return cmd
 }
@@ -54,22 +58,22 @@ func day(hours int) time.Time {
 	return time.Date(2026, time.March, 2, 9, 0, 0, 0, time.UTC).Add(time.Duration(hours) * time.Hour)
 }
 
-func (sh shell) runDemo(ctx context.Context, keep bool) (err error) {
+func (sh shell) runDemo(ctx context.Context, o *demoOptions) (err error) {
 	w, err := demo.Start(ctx, "")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	o := world{
+	around := world{
 		applications: []string{w.Applications}, registriesConf: w.RegistriesConf, namespace: defaultNamespace, concurrency: 10,
 		author: plan.Identity{Name: "argocd-image-updater", Email: "noreply@argoproj.io"},
 	}
-	c, err := o.connect(sh, nil)
+	c, err := around.connect(sh, nil)
 	if err != nil {
 		return err
 	}
 	s := story{shell: sh, w: w, c: c}
-	if err := s.tell(ctx); err != nil || !keep {
+	if err := s.tell(ctx); err != nil || !o.keep {
 		return err
 	}
 	s.play()
@@ -99,18 +103,18 @@ func (s story) tell(ctx context.Context) error {
 	); err != nil {
 		return err
 	}
-	if err := s.cycle(ctx, true); err != nil {
+	if err := s.cycle(ctx, s.reasons); err != nil {
 		return err
 	}
 	s.chapter("2. CI pushes a release and a pre-release of web")
 	if err := s.push(ctx, build("team/web", "1.3.1", 96), build("team/web", "1.5.0-rc1", 97)); err != nil {
 		return err
 	}
-	if err := s.cycle(ctx, false); err != nil {
+	if err := s.cycle(ctx, nil); err != nil {
 		return err
 	}
 	s.chapter("3. Nothing new: nothing is written")
-	if err := s.cycle(ctx, false); err != nil {
+	if err := s.cycle(ctx, nil); err != nil {
 		return err
 	}
 	return s.history(ctx)
@@ -135,16 +139,15 @@ func (s story) push(ctx context.Context, builds ...demo.Build) error {
 	return nil
 }
 
-// cycle plans, shows the plan, and applies it; with reasons it tells for each
-// tag why it was not chosen.
-func (s story) cycle(ctx context.Context, reasons bool) error {
+// cycle plans, shows the plan, tells more about it, and applies it.
+func (s story) cycle(ctx context.Context, more func([]plan.Plan)) error {
 	plans, err := s.c.Plan(ctx, update.Selection{Explain: true})
 	if err != nil {
 		return err
 	}
 	s.paint().summary(s.out, plans)
-	if reasons {
-		s.reasons(plans)
+	if more != nil {
+		more(plans)
 	}
 	for _, c := range plan.Group(plans) {
 		fmt.Fprintf(s.out, "\nThe change to %s:\n\n", strings.ReplaceAll(c.To.String(), s.w.Repository, "deploy.git"))

@@ -53,7 +53,7 @@ func (sh shell) newLogger(o logOptions, out io.Writer, tty bool) (*slog.Logger, 
 		case o.format == "json":
 			return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 		case tty && sh.env("NO_COLOR") == "" && sh.env("ENABLE_LOG_COLORS") != "false":
-			return tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05"})
+			return tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05"})
 		}
 		return slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
 	}
@@ -70,16 +70,20 @@ func (s split) of(l slog.Level) slog.Handler {
 	return s.low
 }
 
+// Enabled implements slog.Handler.
 func (s split) Enabled(ctx context.Context, l slog.Level) bool { return s.of(l).Enabled(ctx, l) }
 
+// Handle implements slog.Handler.
 func (s split) Handle(ctx context.Context, r slog.Record) error {
 	return s.of(r.Level).Handle(ctx, r)
 }
 
+// WithAttrs implements slog.Handler.
 func (s split) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return split{s.low.WithAttrs(attrs), s.high.WithAttrs(attrs)}
 }
 
+// WithGroup implements slog.Handler.
 func (s split) WithGroup(name string) slog.Handler {
 	return split{s.low.WithGroup(name), s.high.WithGroup(name)}
 }

@@ -219,10 +219,12 @@ func (c *conf) reread() (r settings.Registries, ok bool, err error) {
 // registryPort speaks the words of update to the registry client.
 type registryPort struct{ client *registry.Client }
 
+// Tags implements update.Registry.
 func (p registryPort) Tags(ctx context.Context, at update.ImageSource) ([]string, error) {
 	return p.client.Tags(ctx, registry.Target(at))
 }
 
+// Metadata implements update.Registry.
 func (p registryPort) Metadata(ctx context.Context, at update.ImageSource, q update.TagQuestion) (policy.Metadata, error) {
 	return p.client.Metadata(ctx, registry.Target(at), registry.Question(q))
 }

@@ -16,7 +16,6 @@ func (w *World) seedRepository(ctx context.Context) error {
 	if err := copyTree("team", work, func(text string) string { return text }); err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
 	for _, args := range [][]string{
 		{"init", "--quiet", "--bare", "--initial-branch=" + Branch, w.Repository},
 		{"init", "--quiet", "--initial-branch=" + Branch, work},
@@ -28,7 +27,7 @@ func (w *World) seedRepository(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return os.RemoveAll(work)
 }
 
 // Git runs a git command on the repository and returns what it prints.

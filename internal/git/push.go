@@ -78,7 +78,7 @@ func (r *repository) send(ctx context.Context, p plan.Push, head plumbing.Hash, 
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }() // the report has told what is to be told
 	adv, err := s.AdvertisedReferencesContext(ctx)
 	if err != nil {
 		return err

@@ -23,7 +23,10 @@ type keyAuth struct {
 	config *ssh.ClientConfig
 }
 
-func (a keyAuth) Name() string   { return "ssh-public-keys" }
+// Name is that of the method in RFC 4252, section 7.
+func (a keyAuth) Name() string { return "publickey" }
+
+// String is the user.
 func (a keyAuth) String() string { return a.config.User }
 
 // ClientConfig is asked for each connection.
@@ -93,9 +96,9 @@ func (c *Client) knownHosts(login credential.Git) (*knownhosts.HostKeyDB, error)
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // public keys, in the folder for temporary files
 	_, err = f.Write(login.KnownHosts)
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
 	db, err := knownhosts.NewDB(f.Name())

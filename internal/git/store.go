@@ -68,7 +68,7 @@ func (r *repository) fetch(ctx context.Context, wants []plumbing.Hash, w what) e
 	if err != nil {
 		return err
 	}
-	defer res.Close()
+	defer func() { _ = res.Close() }() // the pack was read to its end, or has failed
 	counted := &bounded{r: res, left: r.client.options.MaxPack}
 	demuxed := unband(counted, r.server.capabilities)
 	if err := packfile.UpdateObjectStorage(r.store.Storage, demuxed); err != nil && !errors.Is(err, packfile.ErrEmptyPackfile) {

@@ -164,18 +164,18 @@ func (w *walker) list(d plan.Dir) (l plan.Listing, ok bool) {
 		return plan.Listing{Err: fmt.Errorf("%s is %s, not a folder", s.path, kindOf(s.entry.Mode))}, true
 	}
 	l = plan.Listing{Exists: true}
-	l.Err = w.entries(&l, s.entry.Hash, d.Path, d.Recurse)
+	l.Err = w.entries(&l, s.entry.Hash, d)
 	slices.SortFunc(l.Entries, func(a, b plan.Entry) int { return strings.Compare(a.Path, b.Path) })
 	return l, true
 }
 
-func (w *walker) entries(l *plan.Listing, tree plumbing.Hash, dir string, recurse bool) error {
+func (w *walker) entries(l *plan.Listing, tree plumbing.Hash, d plan.Dir) error {
 	t, err := w.tree(tree)
 	if err != nil {
 		return err
 	}
 	for _, e := range t.Entries {
-		entry := plan.Entry{Path: path.Join(dir, e.Name)}
+		entry := plan.Entry{Path: path.Join(d.Path, e.Name)}
 		switch e.Mode {
 		case filemode.Dir:
 			entry.Kind = plan.EntryDir
@@ -185,8 +185,8 @@ func (w *walker) entries(l *plan.Listing, tree plumbing.Hash, dir string, recurs
 			entry.Kind = plan.EntrySubmodule
 		}
 		l.Entries = append(l.Entries, entry)
-		if recurse && entry.Kind == plan.EntryDir {
-			if err := w.entries(l, e.Hash, entry.Path, recurse); err != nil {
+		if d.Recurse && entry.Kind == plan.EntryDir {
+			if err := w.entries(l, e.Hash, plan.Dir{Path: entry.Path, Recurse: true}); err != nil {
 				return err
 			}
 		}

@@ -177,7 +177,7 @@ func TestParseDigest(t *testing.T) {
 func TestParsePlatform(t *testing.T) {
 	for in, want := range map[string]image.Platform{
 		"linux/amd64":      {OS: "linux", Arch: "amd64"},
-		" linux/arm/v7\n":  {OS: "linux", Arch: "arm", Variant: "v7"},
+		"linux/arm/v7":     {OS: "linux", Arch: "arm", Variant: "v7"},
 		"windows/amd64":    {OS: "windows", Arch: "amd64"},
 		"wasip1/wasm_x-.1": {OS: "wasip1", Arch: "wasm_x-.1"},
 	} {

@@ -67,7 +67,8 @@ func Build(in Intent, tree *Tree) Plan {
 	}
 	b := build{in: in, tree: tree, items: p.Items}
 	// Each round either settles every open track or closes at least one.
-	for !b.round() {
+	for settled := false; !settled; {
+		settled = b.round()
 	}
 	p.Files = b.out
 	for _, f := range p.Files {
@@ -109,7 +110,7 @@ func (b *build) round() bool {
 		if err != nil {
 			return b.refuse(path, err)
 		}
-		b.note(path, f, edits, res, found)
+		b.note(f, edits, res, found)
 	}
 	return b.settle(found)
 }
@@ -125,7 +126,7 @@ func (b *build) skip(f File, edits []edit.Edit) bool {
 	})
 }
 
-func (b *build) note(path string, f File, edits []edit.Edit, res edit.Result, found [][]image.Ref) {
+func (b *build) note(f File, edits []edit.Edit, res edit.Result, found [][]image.Ref) {
 	for i := range b.items {
 		found[i] = append(found[i], res.Declared[b.items[i].Track]...)
 	}
@@ -218,8 +219,8 @@ func (b *build) admit(i int, found []image.Ref) bool {
 			it.Image.Repo, b.in.Site.Files[0], settings.Prefix)
 		return false
 	}
-	if clash, ok := b.clash(it.Changes); ok {
-		b.fail(i, clash)
+	if err := b.clash(it.Changes); err != nil {
+		b.fail(i, err)
 		return false
 	}
 	if track.AllowDowngrade {
@@ -324,14 +325,14 @@ func appendRef(refs []image.Ref, s string) []image.Ref {
 
 // clash finds a value that another Application already wrote differently in
 // the same tree.
-func (b *build) clash(changes []FileChange) (error, bool) {
+func (b *build) clash(changes []FileChange) error {
 	for _, c := range changes {
 		if o, ok := b.tree.owners[c.File+"\x00"+c.Path]; ok && o.value != c.New {
 			return fmt.Errorf("file %q, %s: this wants %q, application %s (%s) wants %q: give one of them another key or the same rules",
-				c.File, c.Path, c.New, o.app, o.track, o.value), true
+				c.File, c.Path, c.New, o.app, o.track, o.value)
 		}
 	}
-	return nil, false
+	return nil
 }
 
 // claim remembers who wrote which value.

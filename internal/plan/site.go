@@ -38,7 +38,7 @@ func (s Site) Dirs() ([]Dir, error) {
 		return []Dir{{Path: dir}}, err
 	case settings.TargetManifests:
 		file, err := targetPath(source, s.Target, "")
-		if err != nil || isManifest(file) {
+		if err != nil || argo.IsManifest(file) {
 			return nil, err
 		}
 		return []Dir{{Path: file, Recurse: s.recurse()}}, nil
@@ -139,7 +139,7 @@ func (s Site) hints(names []string, source string) []Hint {
 		own := kustomizationFile(names)
 		hints := []Hint{{path.Join(source, own), edit.Kustomization}}
 		for _, name := range names {
-			if isManifest(name) && !argo.IsKustomization(name) {
+			if argo.IsManifest(name) && !argo.IsKustomization(name) {
 				hints = append(hints, Hint{path.Join(source, name), edit.Manifests})
 			}
 		}
@@ -170,7 +170,7 @@ func (s Site) manifests(listings map[string]Listing, source string) (Resolved, e
 	if err != nil {
 		return Resolved{}, err
 	}
-	if isManifest(dir) {
+	if argo.IsManifest(dir) {
 		r.Files = []string{dir}
 		return r, nil
 	}
@@ -178,16 +178,15 @@ func (s Site) manifests(listings map[string]Listing, source string) (Resolved, e
 	if err != nil {
 		return Resolved{}, err
 	}
-	own := s.Target.Path == "" // the source's folder, so its include and exclude hold
+	read := &argo.Directory{Recurse: true}
+	if s.Target.Path == "" { // the source's own folder, as Argo CD reads it
+		read = s.Source.Directory
+	}
 	for _, e := range l.Entries {
 		rel := strings.TrimPrefix(strings.TrimPrefix(e.Path, dir), "/")
-		if e.Kind != EntryFile && e.Kind != EntryLink || !isManifest(rel) {
-			continue
+		if (e.Kind == EntryFile || e.Kind == EntryLink) && read.Admits(rel) {
+			r.Files = append(r.Files, e.Path)
 		}
-		if own && !s.Source.Directory.Admits(rel) {
-			continue
-		}
-		r.Files = append(r.Files, e.Path)
 	}
 	return r, nil
 }
@@ -222,14 +221,6 @@ func kustomizationFile(names []string) string {
 		}
 	}
 	return ""
-}
-
-func isManifest(name string) bool {
-	switch path.Ext(name) {
-	case ".yaml", ".yml", ".json":
-		return !strings.HasPrefix(path.Base(name), ".argocd-source")
-	}
-	return false
 }
 
 func shown(dir string) string { return cmp.Or(dir, "/") }

@@ -65,7 +65,7 @@ func Compile(s Spec) (Policy, error) {
 	if p.filter, err = compileFilter(s.AllowTags, s.IgnoreTags); err != nil {
 		return Policy{}, err
 	}
-	if err = p.compilePlatforms(s); err != nil {
+	if err := p.compilePlatforms(s); err != nil {
 		return Policy{}, err
 	}
 	return p, nil
@@ -137,7 +137,7 @@ func parseStrategy(text string) (name string, deprecated bool, err error) {
 		return nameAlphabetical, true, nil
 	}
 	remedy := fmt.Sprintf("%s, %s, %s or %s expected", nameSemver, nameNewestBuild, nameAlphabetical, nameDigest)
-	if near := nearestStrategy(text); near != "" {
+	if near := meantStrategy(strings.ToLower(strings.TrimSpace(text))); near != "" {
 		remedy = fmt.Sprintf("did you mean %s? %s", near, remedy)
 	}
 	return "", false, &SpecError{Key: "update-strategy", Value: text, Remedy: remedy}

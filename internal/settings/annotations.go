@@ -85,7 +85,7 @@ type reader struct {
 }
 
 func newReader(app argo.Application) *reader {
-	r := &reader{values: map[string]string{}, object: "application " + app.Key.String()}
+	r := &reader{values: map[string]string{}, object: "application " + app.String()}
 	for key, text := range app.Annotations {
 		if key, ok := strings.CutPrefix(key, Prefix); ok {
 			r.values[key] = strings.TrimSpace(text)

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"argocd-image-updater/internal/nearest"
 )
 
 // The keys, without Prefix.
@@ -86,12 +88,17 @@ func (a aliases) have(alias, own string) bool {
 func (a aliases) nearest(key string) string {
 	for _, alias := range a.given {
 		if own, ok := strings.CutPrefix(key, alias+"."); ok {
-			if near := nearest(own, slices.Concat(imageKeys, aliasKeys)); near != "" {
+			if near := nearKey(own, slices.Concat(imageKeys, aliasKeys)); near != "" {
 				return alias + "." + near
 			}
 		}
 	}
-	return nearest(key, slices.Concat(applicationKeys, imageKeys))
+	return nearKey(key, slices.Concat(applicationKeys, imageKeys))
+}
+
+// nearKey allows for more errors in longer keys.
+func nearKey(key string, known []string) string {
+	return nearest.Word(key, known, min(3, len(key)/3))
 }
 
 func (a aliases) remedy(alias string) string {
@@ -104,16 +111,4 @@ func (a aliases) remedy(alias string) string {
 		known += ", …"
 	}
 	return "it has " + known
-}
-
-// nearest is the word that somebody most likely meant, the first of equals, ""
-// if none is near.
-func nearest(word string, words []string) string {
-	best, least := "", min(4, 1+len(word)/3)
-	for _, w := range words {
-		if n := editDistance(word, w); n < least {
-			best, least = w, n
-		}
-	}
-	return best
 }

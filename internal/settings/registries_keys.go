@@ -12,6 +12,7 @@ import (
 
 	"argocd-image-updater/internal/credential"
 	"argocd-image-updater/internal/image"
+	"argocd-image-updater/internal/nearest"
 )
 
 // registryKeys are the keys of an entry. A setter returns what would be right
@@ -162,33 +163,12 @@ func parseYAMLBool(v string) (bool, error) {
 
 // nearestRegistryKey is the known key with the fewest letters to change.
 func nearestRegistryKey(s string) string {
-	best, least := "", 1<<30
+	known := make([]string, 0, len(registryKeys))
 	for _, key := range registryKeys {
-		if d := editDistance(strings.ToLower(s), key.name); d < least {
-			best, least = key.name, d
-		}
+		known = append(known, key.name)
 	}
-	return best
+	return nearest.Word(strings.ToLower(s), known, len(s)+longestKey)
 }
 
-// editDistance is the Levenshtein distance of two strings, in bytes; a is
-// cut where it is too long to resemble anything.
-func editDistance(a, b string) int {
-	a = a[:min(len(a), 64)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
-}
+// longestKey is more than the length of any key, so that one is always named.
+const longestKey = 20

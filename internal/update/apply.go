@@ -68,10 +68,10 @@ type result struct {
 
 // applyChangeset pushes one branch, trying again while others get there first.
 func (u *Updater) applyChangeset(ctx context.Context, c plan.Changeset, results chan<- result) {
-	tries, max := 0, cmp.Or(u.Options.Tries, 5)
+	tries, most := 1, cmp.Or(u.Options.Tries, 5)
 	commits := c.Commits(u.commitOptions())
 	commit, err := u.push(ctx, c, commits)
-	for tries = 1; errors.Is(err, fault.ErrLostRace) && tries < max; tries++ {
+	for ; errors.Is(err, fault.ErrLostRace) && tries < most; tries++ {
 		if err = u.wait(ctx, tries); err != nil {
 			break
 		}

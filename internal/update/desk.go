@@ -76,7 +76,8 @@ func (d desk) head(base string, tree *plan.Tree, e *errand) (name string, ok boo
 func (d desk) join(head, base string, files map[string]plan.File, e *errand) {
 	for i, h := range d.heads[head] {
 		if h.base == base {
-			d.heads[head][i].errands = append(h.errands, e)
+			h.errands = append(h.errands, e)
+			d.heads[head][i] = h
 			return
 		}
 	}

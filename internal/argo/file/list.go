@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"argocd-image-updater/internal/argo"
 )
 
 // source is a file to read.
@@ -37,55 +39,52 @@ func list(ctx context.Context, paths []string) (files []source, skipped int, err
 
 type lister struct {
 	files   []source
-	seen    map[string]bool // real paths
+	seen    map[string]bool // resolved paths
 	skipped int
 }
 
 func (l *lister) walk(ctx context.Context, root string) error {
 	// A root that is a link would not be entered by WalkDir.
-	real, err := filepath.EvalSymlinks(root)
+	resolved, err := filepath.EvalSymlinks(root)
 	if err != nil {
 		return err
 	}
-	return filepath.WalkDir(real, func(path string, entry fs.DirEntry, err error) error {
+	return filepath.WalkDir(resolved, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case entry.IsDir() && path != real && strings.HasPrefix(entry.Name(), "."):
+		case entry.IsDir() && path != resolved && strings.HasPrefix(entry.Name(), "."):
 			return fs.SkipDir
-		case entry.IsDir() || !isManifest(entry.Name()):
+		case entry.IsDir() || !argo.IsManifest(entry.Name()):
 			return nil
 		}
 		// Mounted ConfigMaps are links to files, so those are followed.
-		if stat, err := os.Stat(path); err != nil || !stat.Mode().IsRegular() {
+		if !isRegular(path) {
 			l.skipped++
 			return nil
 		}
-		l.add(source{path: filepath.Join(root, strings.TrimPrefix(path, real))})
+		l.add(source{path: filepath.Join(root, strings.TrimPrefix(path, resolved))})
 		return nil
 	})
 }
 
 func (l *lister) add(f source) {
-	real, err := filepath.EvalSymlinks(f.path)
+	resolved, err := filepath.EvalSymlinks(f.path)
 	if err == nil {
-		real, err = filepath.Abs(real)
+		resolved, err = filepath.Abs(resolved)
 	}
 	if err != nil {
-		real = f.path // reading will say what is wrong with it
+		resolved = f.path // reading will say what is wrong with it
 	}
-	if !l.seen[real] {
-		l.seen[real] = true
+	if !l.seen[resolved] {
+		l.seen[resolved] = true
 		l.files = append(l.files, f)
 	}
 }
 
-func isManifest(name string) bool {
-	switch filepath.Ext(name) {
-	case ".yaml", ".yml", ".json":
-		return true
-	}
-	return false
+func isRegular(path string) bool {
+	stat, err := os.Stat(path)
+	return err == nil && stat.Mode().IsRegular()
 }

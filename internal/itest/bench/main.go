@@ -7,6 +7,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -37,36 +38,43 @@ func run(ctx context.Context, binary string) error {
 		size.Applications, size.Images, size.Repositories, size.Tags, size.Files, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU())
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "case\tseconds\tcpu s\tpeak MB\ttag lists\tfetches\tfetched KB\tpushes\tpushed KB\tcommits\t")
-	for _, c := range []struct {
-		name, grouping string
-		noFilter       bool
-	}{
-		{"commit per application", "application", false},
-		{"one commit", "repository", false},
-		{"no partial clone", "application", true},
+	for _, c := range []trial{
+		{name: "commit per application", grouping: "application"},
+		{name: "one commit", grouping: "repository"},
+		{name: "no partial clone", grouping: "application", server: itest.GitOptions{NoFilter: true}},
 	} {
-		if err := measure(ctx, t, binary, c.name, c.grouping, c.noFilter); err != nil {
+		c.binary, c.out = binary, t
+		if err := c.measure(ctx); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
 	return t.Flush()
 }
 
+// trial is one way to run the updater.
+type trial struct {
+	name     string
+	grouping string // of commits
+	server   itest.GitOptions
+	binary   string
+	out      io.Writer
+}
+
 // measure runs the updater in a loop over a fresh fleet: a first cycle in which
 // everything is outdated, and two in which there is nothing to do.
-func measure(ctx context.Context, out io.Writer, binary, name, grouping string, noFilter bool) error {
+func (t trial) measure(ctx context.Context) (err error) {
 	dir, err := os.MkdirTemp("", "bench-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	f, err := fleet.Start(dir, fleet.Large(), itest.GitOptions{NoFilter: noFilter})
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	f, err := fleet.Start(dir, fleet.Large(), t.server)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	cmd := exec.CommandContext(ctx, binary, "run", "--applications", f.Applications, "--registries-conf-path", f.RegistriesConf,
-		"--git-commit-grouping", grouping, "--interval", "8s", "--loglevel", "info")
+	cmd := exec.CommandContext(ctx, t.binary, "run", "--applications", f.Applications, "--registries-conf-path", f.RegistriesConf,
+		"--git-commit-grouping", t.grouping, "--interval", "8s", "--loglevel", "info")
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -84,12 +92,7 @@ func measure(ctx context.Context, out io.Writer, binary, name, grouping string, 
 			_ = cmd.Process.Kill()
 			return err
 		}
-		cpu, peak := usage(cmd.Process.Pid)
-		label := name
-		if cycle > 1 {
-			label = fmt.Sprintf("%s, cycle %d", name, cycle)
-		}
-		print(out, f, label, took, cpu, peak)
+		t.print(f, cycle, append([]string{took}, usage(cmd.Process.Pid)...))
 	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
@@ -125,11 +128,11 @@ func results(lines *bufio.Scanner, cycle int, size fleet.Size) (took string, err
 
 // usage reads the processor time in seconds and the peak resident memory in MB
 // of a process from /proc; "-" where there is none.
-func usage(pid int) (cpu, peak string) {
-	cpu, peak = "-", "-"
+func usage(pid int) []string {
+	cpu, peak := "-", "-"
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return cpu, peak
+		return []string{cpu, peak}
 	}
 	for line := range strings.Lines(string(status)) {
 		var kb int
@@ -139,7 +142,7 @@ func usage(pid int) (cpu, peak string) {
 	}
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return cpu, peak
+		return []string{cpu, peak}
 	}
 	_, after, _ := strings.Cut(string(stat), ") ")
 	fields := strings.Fields(after)
@@ -148,10 +151,11 @@ func usage(pid int) (cpu, peak string) {
 	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err == nil {
 		cpu = fmt.Sprintf("%.2f", float64(user+system)/100)
 	}
-	return cpu, peak
+	return []string{cpu, peak}
 }
 
-func print(out io.Writer, f *fleet.Fleet, label, took, cpu, peak string) {
+// print adds a row; figures are the time, the processor time and the memory.
+func (t trial) print(f *fleet.Fleet, cycle int, figures []string) {
 	kb := func(n int64) string { return fmt.Sprintf("%.1f", float64(n)/1024) }
 	fetchRefs, fetch := f.Git.Count(itest.KindUploadRefs), f.Git.Count(itest.KindUploadPack)
 	pushRefs, push := f.Git.Count(itest.KindReceiveRefs), f.Git.Count(itest.KindReceivePack)
@@ -159,7 +163,7 @@ func print(out io.Writer, f *fleet.Fleet, label, took, cpu, peak string) {
 	if err != nil {
 		commits = nil
 	}
-	fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%d\t%s\t%d\t\n", label, took, cpu, peak,
+	fmt.Fprintf(t.out, "%s, cycle %d\t%s\t%d\t%d\t%s\t%d\t%s\t%d\t\n", t.name, cycle, strings.Join(figures, "\t"),
 		f.Registry.Count(itest.KindTags).Requests, fetchRefs.Requests+fetch.Requests, kb(fetchRefs.Out+fetch.Out),
 		push.Requests, kb(pushRefs.In+push.In), len(commits)-1)
 }

@@ -59,7 +59,8 @@ func Start(dir string, size Size, git itest.GitOptions) (*Fleet, error) {
 	if err := f.Repo.Commit(itest.Commit{Files: size.files()}); err != nil {
 		return nil, err
 	}
-	return f, f.write()
+	err = f.write()
+	return f, err
 }
 
 // Close stops the servers.
