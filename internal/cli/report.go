@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -15,10 +16,13 @@ import (
 type report struct {
 	log    *slog.Logger
 	dryRun bool
+	// said is what was said of each track that was skipped; it is not repeated
+	// at info level while it stays so.
+	said map[string]string
 }
 
 // planned tells what will be done.
-func (r report) planned(plans []plan.Plan) {
+func (r *report) planned(plans []plan.Plan) {
 	r.log.Info(fmt.Sprintf("Checking %d applications", len(plans)))
 	for _, p := range plans {
 		log := r.log.With("application", p.App.String())
@@ -35,7 +39,7 @@ func (r report) planned(plans []plan.Plan) {
 }
 
 // applied tells what became of it and returns the number of errors.
-func (r report) applied(outcomes []plan.Outcome, applications int, took time.Duration) int {
+func (r *report) applied(outcomes []plan.Outcome, applications int, took time.Duration) int {
 	var updated, skipped, errors int
 	for _, o := range outcomes {
 		log := r.log.With("application", o.App.String(), "alias", o.Alias)
@@ -56,7 +60,7 @@ func (r report) applied(outcomes []plan.Outcome, applications int, took time.Dur
 			log.Debug("No new image found", "reason", o.Reason)
 		case plan.NotLive, plan.Held, plan.Undecided:
 			skipped++
-			log.Info("Skipping image", "state", stateName(o.State), "reason", o.Reason)
+			log.Log(context.Background(), r.level(o), "Skipping image", "state", stateName(o.State), "reason", o.Reason)
 		}
 	}
 	r.log.Info(fmt.Sprintf("Processing results: applications=%d images_considered=%d images_skipped=%d images_updated=%d errors=%d",
@@ -64,7 +68,7 @@ func (r report) applied(outcomes []plan.Outcome, applications int, took time.Dur
 	return errors
 }
 
-func (r report) failed(log *slog.Logger, o plan.Outcome) {
+func (r *report) failed(log *slog.Logger, o plan.Outcome) {
 	class := string(update.Classify(o.Err))
 	// A change that was planned and did not arrive was lost on the way to Git.
 	if len(o.Changes) > 0 {
@@ -72,6 +76,19 @@ func (r report) failed(log *slog.Logger, o plan.Outcome) {
 		return
 	}
 	log.Error("Could not update image", "error", o.Err, "class", class)
+}
+
+// level is info for news and debug for what was said before.
+func (r *report) level(o plan.Outcome) slog.Level {
+	key, text := o.App.String()+" "+o.Track, stateName(o.State)+" "+o.Reason
+	if r.said[key] == text {
+		return slog.LevelDebug
+	}
+	if r.said == nil {
+		r.said = map[string]string{}
+	}
+	r.said[key] = text
+	return slog.LevelInfo
 }
 
 func considered(outcomes []plan.Outcome) int {

@@ -68,11 +68,12 @@ func (sh shell) runRun(ctx context.Context, o *runOptions) error {
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	c, err := o.connect(sh, nil)
+	progress := sh.newProgress()
+	c, err := o.connect(sh, progress)
 	if err != nil {
 		return failed(err)
 	}
-	loop := loop{shell: sh, o: o, log: log, c: c}
+	loop := loop{shell: sh, o: o, log: log, c: c, progress: progress, report: &report{log: log, dryRun: o.dryRun}}
 	if o.once || o.interval == 0 {
 		return loop.once(ctx)
 	}
@@ -82,9 +83,11 @@ func (sh shell) runRun(ctx context.Context, o *runOptions) error {
 // loop runs cycles.
 type loop struct {
 	shell
-	o   *runOptions
-	log *slog.Logger
-	c   connected
+	o        *runOptions
+	log      *slog.Logger
+	c        connected
+	progress *progress
+	report   *report
 }
 
 func (l loop) once(ctx context.Context) error {
@@ -132,6 +135,7 @@ func (l loop) reload() {
 func (l loop) cycle(ctx context.Context) (errors int, err error) {
 	start := time.Now()
 	plans, err := l.c.Plan(ctx, update.Selection{})
+	l.progress.clear()
 	for _, text := range l.c.files.problemTexts() {
 		l.log.Error("Could not read a manifest", "error", text)
 		errors++
@@ -139,13 +143,12 @@ func (l loop) cycle(ctx context.Context) (errors int, err error) {
 	if err != nil {
 		return errors, err
 	}
-	r := report{log: l.log, dryRun: l.o.dryRun}
-	r.planned(plans)
+	l.report.planned(plans)
 	outcomes := plan.Outcomes(plans)
 	if !l.o.dryRun {
 		outcomes = l.c.Apply(ctx, plans)
 	}
-	errors += r.applied(outcomes, len(plans), time.Since(start))
+	errors += l.report.applied(outcomes, len(plans), time.Since(start))
 	if l.o.output == outputJSON {
 		err = writeJSON(l.out, viewOutcomes(outcomes))
 	}

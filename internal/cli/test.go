@@ -18,7 +18,6 @@ type testOptions struct {
 	output      output
 	spec        policy.Spec
 	credentials string
-	rateLimit   int
 }
 
 func (sh shell) newTestCommand() *cobra.Command {
@@ -42,7 +41,6 @@ IMAGE is neither constraint nor guard.`,
 	f.StringArrayVar(&o.spec.IgnoreTags, "ignore-tags", nil, "glob, or regexp:<expression>, of tags to leave out; may be repeated")
 	f.StringSliceVar(&o.spec.Platforms, "platforms", nil, "os/arch[/variant] that the image has to be built for")
 	f.StringVar(&o.credentials, "credentials", "", "credential reference, such as env:<VARIABLE>")
-	f.IntVar(&o.rateLimit, "rate-limit", 20, "requests per second to a registry that registries.conf sets no limit for")
 	for _, name := range []string{"kubeconfig", "disable-kubernetes", "disable-kubernetes-events"} {
 		f.String(name, "", "")
 		f.Lookup(name).NoOptDefVal = "true"

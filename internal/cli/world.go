@@ -34,6 +34,7 @@ type world struct {
 	messagePath    string
 	grouping       string
 	concurrency    int
+	rateLimit      int // requests per second to a registry without an entry
 	log            logOptions
 }
 
@@ -60,6 +61,7 @@ func (w *world) registryFlags(cmd *cobra.Command, sh shell) {
 	f.StringVar(&w.registriesConf, "registries-conf-path", "", "registries.conf (default: Docker Hub and what image names say)")
 	f.StringVar(&w.dockerConfig, "docker-config", userDockerConfig(sh), "docker config file with logins for registries without a credential of their own")
 	f.IntVar(&w.concurrency, "max-concurrency", 10, "image repositories, and Git repositories, worked on at once")
+	f.IntVar(&w.rateLimit, "rate-limit", 20, "requests per second to a registry that registries.conf does not name; 0 is unlimited")
 	w.log.flags(cmd, sh)
 }
 
@@ -115,7 +117,7 @@ func (w *world) connect(sh shell, observer update.Observer) (connected, error) {
 	if err != nil {
 		return connected{}, err
 	}
-	c := &conf{path: w.registriesConf}
+	c := &conf{path: w.registriesConf, rateLimit: w.rateLimit}
 	registries, err := c.read()
 	if err != nil {
 		return connected{}, err
@@ -177,14 +179,15 @@ func existing(paths []string) []string {
 
 // conf is registries.conf, which may change while the program runs.
 type conf struct {
-	path    string
-	changed time.Time
+	path      string
+	rateLimit int
+	changed   time.Time
 }
 
 // read parses the file; no path is the built-in registries.
 func (c *conf) read() (settings.Registries, error) {
 	if c.path == "" {
-		return settings.DefaultRegistries(), nil
+		return settings.DefaultRegistries().WithInferredLimit(c.rateLimit), nil
 	}
 	info, err := os.Stat(c.path)
 	if err != nil {
@@ -199,7 +202,7 @@ func (c *conf) read() (settings.Registries, error) {
 	if err != nil {
 		return settings.Registries{}, fmt.Errorf("registries.conf %s: %w", c.path, err)
 	}
-	return r, nil
+	return r.WithInferredLimit(c.rateLimit), nil
 }
 
 // reread parses the file again if it was written since; ok tells whether it

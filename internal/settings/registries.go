@@ -32,11 +32,19 @@ const (
 type Registries struct {
 	entries []Registry // longest prefix first
 	byName  Registry   // for images that are written without a registry
+	pace    int        // requests per second to a registry that has no entry
 }
 
 // DefaultRegistries knows Docker Hub, and infers any other registry from its
 // host name.
 func DefaultRegistries() Registries { return compileRegistries(nil) }
+
+// WithInferredLimit sets how many requests per second a registry gets that has
+// no entry; 0 is unlimited.
+func (rs Registries) WithInferredLimit(perSecond int) Registries {
+	rs.pace = perSecond
+	return rs
+}
 
 func builtinDockerHub() Registry {
 	return Registry{Name: "Docker Hub", Prefix: dockerHub, API: dockerHubAPI,
@@ -56,7 +64,7 @@ func compileRegistries(entries []Registry) Registries {
 		byName = slices.IndexFunc(entries, isHub)
 		entries[byName].Default = true
 	}
-	rs := Registries{byName: entries[byName]}
+	rs := Registries{byName: entries[byName], pace: limitInferred}
 	if rs.byName.Prefix == "" {
 		_, address, _ := strings.Cut(rs.byName.API, "://")
 		rs.byName.Prefix, _, _ = strings.Cut(address, "/")
@@ -114,7 +122,7 @@ func (rs Registries) find(ref image.Ref) Registry {
 			return r
 		}
 	}
-	return Registry{Name: host, Prefix: host, API: "https://" + host, Limit: limitInferred}
+	return Registry{Name: host, Prefix: host, API: "https://" + host, Limit: rs.pace}
 }
 
 // host is the registry host of the prefix.
