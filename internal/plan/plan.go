@@ -20,7 +20,7 @@ import (
 type Location struct {
 	URL        string
 	Credential credential.Reference
-	Namespace  string // of the Application, where Credential has none of its own
+	Namespace  string // of the Application, where Credential is a Secret: it has to be in its reach
 }
 
 // Destination is a branch that changes are pushed to.

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/credential"
 	"argocd-image-updater/internal/plan"
 	"argocd-image-updater/internal/settings"
 )
@@ -78,7 +79,7 @@ func (u *Updater) errand(w *wish) (e *errand, loc plan.Location, done bool) {
 		Site: plan.Resolved{Site: plan.Site{App: w.app.Key, Source: chosen.Source, Folder: chosen.Folder, Type: chosen.Type, Target: wb.Target, Namespace: u.Options.Namespace, Unreported: !w.app.Status.Reported}},
 	}
 	loc = plan.Location{URL: chosen.Folder.RepoURL, Credential: wb.Credential}
-	if loc.Credential.Name != "" && loc.Credential.Namespace == "" {
+	if wb.Credential.Kind == credential.Secret {
 		loc.Namespace = w.app.Namespace
 	}
 	return e, loc, false

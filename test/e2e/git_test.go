@@ -61,6 +61,15 @@ func seed(w *world, ts *testscript.TestScript, args []string) (string, error) {
 	return "", w.repo.Commit(itest.Commit{Branch: strings.Join(args[2:], ""), Files: files})
 }
 
+// seedLink: seed-link PATH TARGET commits a symbolic link to the repository that
+// was seeded last.
+func seedLink(w *world, _ *testscript.TestScript, args []string) (string, error) {
+	if len(args) != 2 {
+		return "", errors.New("usage: seed-link PATH TARGET")
+	}
+	return "", w.repo.Commit(itest.Commit{Links: map[string]string{args[0]: args[1]}})
+}
+
 func readTree(dir string) (map[string]string, error) {
 	files := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

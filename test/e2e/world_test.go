@@ -56,6 +56,7 @@ func commands(more map[string]command) map[string]func(*testscript.TestScript, b
 		"tags":         tags,
 		"git-server":   startGit,
 		"seed":         seed,
+		"seed-link":    seedLink,
 		"git-show":     gitShow,
 		"git-log":      gitLog,
 		"git-branches": gitBranches,
