@@ -17,7 +17,7 @@ import (
 
 // build makes the objects of a chain of commits on a parent.
 func build(s *store, parent plumbing.Hash, commits []plan.Commit) (plumbing.Hash, *overlay, error) {
-	o := &overlay{store: s, objects: map[plumbing.Hash]plumbing.EncodedObject{}}
+	o := newOverlay(s)
 	base, err := object.GetCommit(o, parent)
 	if err != nil {
 		return parent, nil, fmt.Errorf("commit %s: %w", parent, err)
@@ -32,7 +32,7 @@ func build(s *store, parent plumbing.Hash, commits []plan.Commit) (plumbing.Hash
 		}
 		who := object.Signature{Name: c.Author.Name, Email: c.Author.Email, When: c.When}
 		commit := object.Commit{Author: who, Committer: who, Message: c.Message, TreeHash: tree, ParentHashes: []plumbing.Hash{head}}
-		if head, err = o.add(commit.Encode); err != nil {
+		if head, err = o.add(plumbing.ZeroHash, commit.Encode); err != nil {
 			return head, nil, err
 		}
 	}
@@ -108,7 +108,7 @@ func (o *overlay) write(tree plumbing.Hash, dir string, f *folder) (plumbing.Has
 		}
 	}
 	sort.Sort(object.TreeEntrySorter(t.Entries))
-	return o.add(t.Encode)
+	return o.add(tree, t.Encode)
 }
 
 // put replaces the entry of a name, or adds it. A file that is there keeps its
@@ -129,7 +129,7 @@ func put(t *object.Tree, e object.TreeEntry) error {
 }
 
 func (o *overlay) blob(content []byte) (plumbing.Hash, error) {
-	return o.add(func(obj plumbing.EncodedObject) error {
+	return o.add(plumbing.ZeroHash, func(obj plumbing.EncodedObject) error {
 		obj.SetType(plumbing.BlobObject)
 		w, err := obj.Writer()
 		if err != nil {

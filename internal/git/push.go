@@ -10,7 +10,8 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/transport"
@@ -57,18 +58,53 @@ func (r *repository) push(ctx context.Context, p plan.Push) (plumbing.Hash, erro
 	return head, r.keep(head, written)
 }
 
-// keep takes what was pushed into the store, so that the next look at the
-// branch needs no fetch.
+// keep takes what the head is made of into the store, so that the next look at
+// the branch needs no fetch. What only the commits before it had is let go.
 func (r *repository) keep(head plumbing.Hash, written *overlay) error {
-	for _, hash := range written.order {
-		o := written.objects[hash]
-		if _, err := r.store.SetEncodedObject(o); err != nil {
-			return err
-		}
-		r.store.size += o.Size()
+	if err := r.take(written, plumbing.CommitObject, head); err != nil {
+		return err
+	}
+	commit, err := object.GetCommit(r.store, head)
+	if err != nil {
+		return err
 	}
 	r.store.commits[head] = true
+	return r.keepTree(commit.TreeHash, written)
+}
+
+func (r *repository) keepTree(hash plumbing.Hash, written *overlay) error {
+	if !written.has(hash) {
+		return nil
+	}
+	if err := r.take(written, plumbing.TreeObject, hash); err != nil {
+		return err
+	}
+	tree, err := object.GetTree(r.store, hash)
+	if err != nil {
+		return err
+	}
+	for _, e := range tree.Entries {
+		switch {
+		case e.Mode == filemode.Dir:
+			err = r.keepTree(e.Hash, written)
+		case written.has(e.Hash):
+			err = r.take(written, plumbing.BlobObject, e.Hash)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+func (r *repository) take(written *overlay, t plumbing.ObjectType, hash plumbing.Hash) error {
+	o, err := written.EncodedObject(t, hash)
+	if err != nil {
+		return err
+	}
+	r.store.size += o.Size()
+	_, err = r.store.SetEncodedObject(o)
+	return err
 }
 
 func (r *repository) send(ctx context.Context, p plan.Push, head plumbing.Hash, written *overlay) error {
@@ -88,10 +124,6 @@ func (r *repository) send(ctx context.Context, p plan.Push, head plumbing.Hash, 
 	if now := adv.References[name.String()]; now != old {
 		return fmt.Errorf("%w: the branch is at %s, not at %s any more", fault.ErrLostRace, state(now), state(old))
 	}
-	pack, err := written.pack()
-	if err != nil {
-		return err
-	}
 	var said bytes.Buffer
 	req := packp.NewReferenceUpdateRequestFromCapabilities(adv.Capabilities)
 	if adv.Capabilities.Supports(capability.Sideband64k) {
@@ -99,7 +131,7 @@ func (r *repository) send(ctx context.Context, p plan.Push, head plumbing.Hash, 
 		req.Progress = &said
 	}
 	req.Commands = []*packp.Command{{Name: name, Old: old, New: head}}
-	req.Packfile = io.NopCloser(pack)
+	req.Packfile = io.NopCloser(written.pack.reader())
 	report, err := s.ReceivePack(ctx, req)
 	return verdict(report, err, said.String())
 }
@@ -163,42 +195,6 @@ func tidy(said string) string {
 		return ""
 	}
 	return " (the server says: " + said + ")"
-}
-
-// overlay holds the objects of a push, in the order in which they were made.
-type overlay struct {
-	*store
-	objects map[plumbing.Hash]plumbing.EncodedObject
-	order   []plumbing.Hash
-}
-
-// EncodedObject gives what the push adds before what is there.
-func (o *overlay) EncodedObject(t plumbing.ObjectType, h plumbing.Hash) (plumbing.EncodedObject, error) {
-	if obj, ok := o.objects[h]; ok {
-		return obj, nil
-	}
-	return o.store.EncodedObject(t, h)
-}
-
-// add writes an object, once.
-func (o *overlay) add(encode func(plumbing.EncodedObject) error) (plumbing.Hash, error) {
-	obj := &plumbing.MemoryObject{}
-	if err := encode(obj); err != nil {
-		return plumbing.ZeroHash, err
-	}
-	h := obj.Hash()
-	if _, ok := o.objects[h]; !ok {
-		o.objects[h] = obj
-		o.order = append(o.order, h)
-	}
-	return h, nil
-}
-
-// pack encodes the new objects. Deltas would cost more time than they save.
-func (o *overlay) pack() (io.Reader, error) {
-	var out bytes.Buffer
-	_, err := packfile.NewEncoder(&out, o, false).Encode(o.order, 0)
-	return &out, err
 }
 
 var _ transport.AuthMethod = keyAuth{}
