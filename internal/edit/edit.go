@@ -44,6 +44,12 @@ type Edit struct {
 // KustomizeImage, PluginEnv, HelmValues or PodImages.
 type Place interface{ place() }
 
+func (HelmParameters) place() {}
+func (KustomizeImage) place() {}
+func (PluginEnv) place()      {}
+func (HelmValues) place()     {}
+func (PodImages) place()      {}
+
 // HelmParameters are the names of Helm parameters in an Override file. Spec
 // gets name:tag and excludes the other two; an empty one is not written.
 type HelmParameters struct {
