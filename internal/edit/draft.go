@@ -87,11 +87,11 @@ func (d *draft) shown(n *yaml.Node) *yaml.Node {
 	return old
 }
 
-// said is the scalar that stood in the file at n; ok is false for anything
-// else.
+// said is the scalar that stood in the file at n; ok is false for null and
+// anything else.
 func (d *draft) said(n *yaml.Node) (value string, ok bool) {
 	old := d.shown(n)
-	if old == nil || old.Kind != yaml.ScalarNode {
+	if old == nil || old.Kind != yaml.ScalarNode || isNull(old) {
 		return "", false
 	}
 	return old.Value, true
@@ -116,9 +116,9 @@ func isString(n *yaml.Node, value string) bool {
 // than the string that should stand there.
 func display(n *yaml.Node) string {
 	switch {
-	case n == nil:
+	case n == nil || isNull(n):
 		return ""
-	case n.Tag == "!!str" || isNull(n):
+	case n.Tag == "!!str":
 		return n.Value
 	}
 	return n.Tag + " " + n.Value

@@ -124,8 +124,8 @@ type Change struct {
 	Track string // of the edit
 	Path  string // "helm.parameters[image.tag].value", "images[nginx].newTag", "Deployment/web: containers[app].image"
 	Line  int    // 1-based, in the source; 0 for an inserted element
-	Old   string // "" for an inserted element
-	New   string
+	Old   string // "" for an inserted element; with its tag where it is no string: "!!float 1.20"
+	New   string // "" for a key that was removed, a digest beside which a tag would say nothing
 	// Via names the aliases that follow an edited anchor; nil otherwise.
 	Via []string
 }

@@ -33,7 +33,7 @@ func kustomization(d *draft, edits []Edit) error {
 			return misplaced(e, "a kustomization")
 		}
 		if err := k.write(e, at); err != nil {
-			return err
+			return forTrack(err, e.Track)
 		}
 	}
 	return nil

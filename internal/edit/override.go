@@ -22,7 +22,7 @@ func override(d *draft, edits []Edit) error {
 	o := overrider{draft: d, root: root}
 	for _, e := range edits {
 		if err := o.write(e); err != nil {
-			return err
+			return forTrack(err, e.Track)
 		}
 	}
 	if err := d.settle(); err != nil {

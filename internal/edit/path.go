@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -119,7 +120,8 @@ func (s *search) descendMap(m *yaml.Node, used int) {
 	for next := len(s.parts); next > used; next-- {
 		key := strings.Join(s.parts[used:next], ".")
 		at, err := s.slot(m, key, s.path)
-		if e, ok := err.(*RefusedError); ok {
+		var e *RefusedError
+		if errors.As(err, &e) {
 			s.end(used, found{}, e)
 			known = true
 		}

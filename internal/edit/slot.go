@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"errors"
 	"fmt"
 
 	"go.yaml.in/yaml/v3"
@@ -36,8 +37,18 @@ func (d *draft) slot(m *yaml.Node, key, path string) (slot, error) {
 
 // within names the path in a refusal that does not know it.
 func within(err error, path string) error {
-	if e, ok := err.(*RefusedError); ok && e.Key == "" {
+	var e *RefusedError
+	if errors.As(err, &e) && e.Key == "" {
 		e.Key = path
+	}
+	return err
+}
+
+// forTrack names the track in a refusal that does not know it.
+func forTrack(err error, track string) error {
+	var e *RefusedError
+	if errors.As(err, &e) && e.Track == "" {
+		e.Track = track
 	}
 	return err
 }

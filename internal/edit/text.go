@@ -220,7 +220,7 @@ func (t *text) span(n *yaml.Node) (start, end int, ok bool) {
 	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
 		start = t.skipSpace(t.lineEnd(start), "")
 		end = start + len(n.Value)
-		return start, end, end <= len(t.src) && string(t.src[start:end]) == n.Value
+		return start, end, !strings.Contains(n.Value, "\n") && bytes.HasPrefix(t.src[start:], []byte(n.Value))
 	case n.Style&yaml.SingleQuotedStyle != 0:
 		return start, t.quoteEnd(start, '\''), true
 	case n.Style&yaml.DoubleQuotedStyle != 0:

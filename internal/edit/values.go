@@ -16,7 +16,7 @@ func values(d *draft, edits []Edit) error {
 			return misplaced(e, "a values file")
 		}
 		if err := d.writeValues(e, keys{at.Name, at.Tag, at.Spec}); err != nil {
-			return err
+			return forTrack(err, e.Track)
 		}
 	}
 	return nil
@@ -33,7 +33,7 @@ func (d *draft) writeValues(e Edit, k keys) error {
 		}
 		f, err := d.locate(key)
 		if err != nil {
-			return forTrack(err, e.Track)
+			return err
 		}
 		places[key] = f
 	}
@@ -49,18 +49,10 @@ func (d *draft) writeValues(e Edit, k keys) error {
 			err = d.write(d.build(f), claim{e.Track, p.value})
 		}
 		if err != nil {
-			return forTrack(err, e.Track)
+			return err
 		}
 	}
 	return nil
-}
-
-// forTrack names the track in a refusal that does not know it.
-func forTrack(err error, track string) error {
-	if e, ok := err.(*RefusedError); ok && e.Track == "" {
-		e.Track = track
-	}
-	return err
 }
 
 // build makes the maps that are missing on the way to a place.

@@ -12,6 +12,12 @@ import (
 // maxVia bounds how many followers of an anchor are named.
 const maxVia = 100
 
+// shown is a change inside an anchored node.
+type shown struct {
+	change *Change
+	key    string // of the anchored mapping, below which it is; "" in a list
+}
+
 // splice replaces src[from:to].
 type splice struct {
 	from, to int
@@ -24,14 +30,14 @@ type weaver struct {
 	layout
 	splices []splice
 	changes []*Change
-	path    []*yaml.Node             // from the document to the node in hand
-	follows map[*yaml.Node][]*Change // by anchored node: what its aliases will show
-	err     error                    // the first refusal
+	path    []*yaml.Node           // from the document to the node in hand
+	follows map[*yaml.Node][]shown // by anchored node: what its aliases will show
+	err     error                  // the first refusal
 }
 
 // weave gives the new bytes of the file and its changes in their order.
 func (d *draft) weave() ([]byte, []*Change, error) {
-	w := &weaver{draft: d, layout: layoutOf(d.text), follows: map[*yaml.Node][]*Change{}}
+	w := &weaver{draft: d, layout: layoutOf(d.text), follows: map[*yaml.Node][]shown{}}
 	for _, doc := range d.docs {
 		w.walk(doc)
 	}
@@ -107,10 +113,19 @@ func (w *weaver) tell(n *yaml.Node) {
 	w.spread(n, changes)
 }
 
+// spread notes the changes at n with everything anchored that n is part of.
 func (w *weaver) spread(n *yaml.Node, changes []*Change) {
-	for _, holder := range append(slices.Clone(w.path), n) {
-		if holder.Anchor != "" {
-			w.follows[holder] = append(w.follows[holder], changes...)
+	nodes := append(slices.Clone(w.path), n)
+	for i, holder := range nodes {
+		if holder.Anchor == "" {
+			continue
+		}
+		key := ""
+		if holder.Kind == yaml.MappingNode {
+			key = keyOf(holder.Content[slices.Index(holder.Content, nodes[i+1])-1])
+		}
+		for _, c := range changes {
+			w.follows[holder] = append(w.follows[holder], shown{c, key})
 		}
 	}
 }
@@ -118,15 +133,27 @@ func (w *weaver) spread(n *yaml.Node, changes []*Change) {
 // follow notes that the alias n shows changed values.
 func (w *weaver) follow(n *yaml.Node) {
 	var changed []*Change
-	for _, c := range w.follows[n.Alias] {
-		if c.Changed() && len(c.Via) < maxVia {
-			c.Via = append(c.Via, w.pathTo(n))
-			changed = append(changed, c)
+	for _, f := range w.follows[n.Alias] {
+		if f.change.Changed() && len(f.change.Via) < maxVia && !w.overridden(n, f.key) {
+			f.change.Via = append(f.change.Via, w.pathTo(n))
+			changed = append(changed, f.change)
 		}
 	}
 	if changed != nil {
 		w.spread(n, changed)
 	}
+}
+
+// overridden reports whether the alias n is merged by a mapping that has the
+// key itself.
+func (w *weaver) overridden(n *yaml.Node, key string) bool {
+	m := w.path[len(w.path)-1]
+	at := slices.Index(m.Content, n)
+	if m.Kind != yaml.MappingNode || at%2 == 0 || m.Content[at-1].Tag != "!!merge" {
+		return false
+	}
+	own, err := w.find(m, key)
+	return err != nil || own >= 0
 }
 
 // pathTo is the path of n, which the walk has just reached.
@@ -153,8 +180,8 @@ func (w *weaver) replace(n, old *yaml.Node) {
 	from, to, ok := w.span(old)
 	if !ok {
 		w.refuse(&RefusedError{
-			Line: old.Line, Reason: "is a block of several lines, or of one with an end of line that belongs to the value",
-			Key: w.pathTo(n), Remedy: "write it on one line",
+			Line: old.Line, Reason: "is a block of several lines, or of one whose line break belongs to the value",
+			Track: w.draft.changes[n][0].Track, Key: w.pathTo(n), Remedy: "write it on one line",
 		})
 		return
 	}
@@ -187,7 +214,7 @@ func quotesKeys(n *yaml.Node) bool {
 // cut removes the key at index i of m and its value: its lines where it has
 // lines of its own, otherwise the bytes up to the next key or from the last.
 func (w *weaver) cut(m *yaml.Node, i int) {
-	from, to := w.offset(m.Content[i]), w.end(m.Content[i+1], w.column(m))
+	from, to := w.offset(m.Content[i]), w.endIn(m, i+1)
 	start, stop := w.lineStart(from), w.lineEnd(to)
 	ownLines := len(bytes.TrimLeft(w.src[start:from], " ")) == 0
 	switch {
@@ -203,8 +230,17 @@ func (w *weaver) cut(m *yaml.Node, i int) {
 		}
 		w.splice(from, next, "")
 	default:
-		w.splice(w.end(m.Content[i-1], w.column(m)), to, "")
+		w.splice(w.endIn(m, i-1), to, "")
 	}
+}
+
+// endIn is where the element i of the mapping m ends in the file.
+func (w *weaver) endIn(m *yaml.Node, i int) int {
+	indent := 0
+	if m.Style&yaml.FlowStyle == 0 {
+		indent = w.column(m)
+	}
+	return w.end(w.stands(m.Content[i]), indent)
 }
 
 // breakBefore is the width of the line break that ends at offset at.
