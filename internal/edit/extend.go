@@ -45,26 +45,31 @@ func (w *weaver) stands(n *yaml.Node) *yaml.Node {
 	return &c
 }
 
-// last is the end of the last node that stays of the collection n.
-func (w *weaver) last(n *yaml.Node) int {
+// end is where the source of n ends. Indent is that of the collection that
+// holds n: the lines of a block scalar are indented more.
+func (w *weaver) end(n *yaml.Node, indent int) int {
 	n = w.stands(n)
-	indent := 0
-	for {
-		child := w.stands(n.Content[len(n.Content)-1])
-		if n.Style&yaml.FlowStyle == 0 {
-			indent = w.column(n)
-		}
-		if !isBlock(child) {
-			return w.end(child, indent)
-		}
-		n = child
+	last := len(n.Content) - 1
+	switch {
+	case n.Kind == yaml.ScalarNode && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
+		return w.blockEnd(n, indent)
+	case n.Kind == yaml.ScalarNode || n.Kind == yaml.AliasNode:
+		_, end, _ := w.span(n)
+		return end
+	case n.Style&yaml.FlowStyle == 0:
+		return w.end(n.Content[last], w.column(n))
 	}
+	at := w.content(n) + 1
+	if last >= 0 {
+		at = w.end(n.Content[last], 0)
+	}
+	return min(w.skipSpace(at, ",:")+1, len(w.src))
 }
 
 // extendFlow adds ", new" behind the last element, on a line of its own if that
 // has one.
 func (w *weaver) extendFlow(n *yaml.Node, had int) {
-	at := w.last(n)
+	at := w.end(n.Content[had-1], 0)
 	first := had - 1
 	if n.Kind == yaml.MappingNode {
 		first = had - 2
@@ -85,12 +90,12 @@ func (w *weaver) extendFlow(n *yaml.Node, had int) {
 func (w *weaver) extendBlock(n *yaml.Node, had int) {
 	rest := *n
 	rest.Content = n.Content[had:]
-	at := w.lineEnd(w.last(n))
+	at := w.lineEnd(w.end(n, 0))
 	gap := 1
 	if item := n.Content[had-1]; n.Kind == yaml.SequenceNode && item.Line == w.lineOf(n, had-1) {
-		gap = max(item.Column-1-w.column(w.stands(n))-1, 1)
+		gap = max(item.Column-1-w.column(n)-1, 1)
 	}
-	w.insert(at, w.block(&rest, w.column(w.stands(n)), gap))
+	w.insert(at, w.block(&rest, w.column(n), gap))
 }
 
 // lineOf is the line of the dash of element i, as far as that matters: elements

@@ -22,8 +22,8 @@ var update = flag.Bool("update", false, "write what the edits give into the gold
 // either "out" with a report of changes, or "refused".
 //
 // An edit is a line: kind, track, then key=value pairs. Lines of one word say
-// what txtar cannot hold: absent (no file), crlf, bom, nonl (no final newline),
-// and oneway (the way back does not give the same bytes).
+// what txtar cannot hold: absent (no file), crlf, bom, nonl (no final newline;
+// nonl-before: only the source has none), and oneway (the way back does not give the same bytes).
 type golden struct {
 	name   string
 	file   string
@@ -155,7 +155,7 @@ func (g golden) bytes(name string) []byte {
 	if b == nil {
 		b = []byte{}
 	}
-	if slices.Contains(g.words, "nonl") {
+	if slices.Contains(g.words, "nonl") || slices.Contains(g.words, "nonl-before") && name == "in" {
 		b = bytes.TrimSuffix(b, []byte("\n"))
 	}
 	if slices.Contains(g.words, "crlf") {

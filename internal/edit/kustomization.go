@@ -21,7 +21,11 @@ func kustomization(d *draft, edits []Edit) error {
 	if err != nil {
 		return err
 	}
-	k := &kustomizer{draft: d, list: list, byName: map[string][]*yaml.Node{}, byNewName: map[string][]*yaml.Node{}}
+	k := &kustomizer{
+		draft: d, list: list,
+		byName: map[string][]*yaml.Node{}, byNewName: map[string][]*yaml.Node{},
+		before: map[*yaml.Node]element{},
+	}
 	for _, item := range list.Content {
 		if err := k.learn(item); err != nil {
 			return err
@@ -44,6 +48,7 @@ type kustomizer struct {
 	*draft
 	list              *yaml.Node
 	byName, byNewName map[string][]*yaml.Node
+	before            map[*yaml.Node]element // as it was opened first
 }
 
 func (k *kustomizer) learn(item *yaml.Node) error {
@@ -90,7 +95,10 @@ func (k *kustomizer) write(e Edit, at KustomizeImage) error {
 		if err != nil {
 			return err
 		}
-		if ref, ok := k.stood(el, e.New); ok {
+		if _, ok := k.before[m]; !ok {
+			k.before[m] = el
+		}
+		if ref, ok := k.stood(k.before[m], e.New); ok {
 			k.declare(e.Track, ref)
 		}
 		if err := k.setElement(el, e, at.Rename); err != nil {
@@ -157,7 +165,7 @@ func (k *kustomizer) stood(el element, ref image.Ref) (image.Ref, bool) {
 
 // setElement makes the element say the version of the edit and no other.
 func (k *kustomizer) setElement(el element, e Edit, rename bool) error {
-	if err := k.claim(slot{node: el.m, path: el.path}, claim{e.Track, e.New.Version()}); err != nil {
+	if err := k.claim(slot{node: el.m, path: el.path}, claim{e.Track, e.New.Repo.String() + ":" + e.New.Version()}); err != nil {
 		return err
 	}
 	if rename {

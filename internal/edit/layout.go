@@ -70,25 +70,6 @@ func (t *text) column(n *yaml.Node) int {
 	return at - start
 }
 
-// end is where the source of n ends. Indent is that of the collection that
-// holds n: the lines of a block scalar are indented more.
-func (t *text) end(n *yaml.Node, indent int) int {
-	switch {
-	case n.Kind == yaml.ScalarNode && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
-		return t.blockEnd(n, indent)
-	case n.Kind == yaml.ScalarNode || n.Kind == yaml.AliasNode:
-		_, end, _ := t.span(n)
-		return end
-	case n.Style&yaml.FlowStyle != 0:
-		at := t.content(n) + 1
-		if last := len(n.Content); last > 0 {
-			at = t.end(n.Content[last-1], 0)
-		}
-		return min(t.skipSpace(at, ",:")+1, len(t.src))
-	}
-	return t.end(n.Content[len(n.Content)-1], t.column(n))
-}
-
 // blockEnd is the end of the last line of a block scalar.
 func (t *text) blockEnd(n *yaml.Node, indent int) int {
 	header := t.content(n)

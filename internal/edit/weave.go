@@ -240,7 +240,7 @@ func (w *weaver) endIn(m *yaml.Node, i int) int {
 	if m.Style&yaml.FlowStyle == 0 {
 		indent = w.column(m)
 	}
-	return w.end(w.stands(m.Content[i]), indent)
+	return w.end(m.Content[i], indent)
 }
 
 // breakBefore is the width of the line break that ends at offset at.
