@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -86,9 +87,18 @@ func (o *overrider) writeImage(e Edit, k KustomizeImage) error {
 			return err
 		}
 	}
-	if len(items) == 0 {
-		o.addImage(e.Track, o.fresh(e.New, k, original).String())
+	if len(items) > 0 {
+		return nil
 	}
+	fresh := o.fresh(e.New, k, original)
+	if again, ok := parseEntry(fresh.String()); !ok || again.name() != fresh.name() {
+		return &RefusedError{
+			Track: e.Track, Key: o.images.path,
+			Reason: fmt.Sprintf("cannot hold %q, which is no image name", original),
+			Remedy: "correct the original name, or have the image renamed",
+		}
+	}
+	o.addImage(e.Track, fresh.String())
 	return nil
 }
 

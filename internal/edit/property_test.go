@@ -180,6 +180,7 @@ func decode(src []byte) (docs []any, err error) {
 // differences gives the scalars of b that a has not at the same place.
 func differences(a, b any) []string {
 	var ds []string
+	a, b = textKeys(a), textKeys(b)
 	switch b := b.(type) {
 	case map[string]any:
 		old, _ := a.(map[string]any)
@@ -203,6 +204,19 @@ func differences(a, b any) []string {
 		}
 	}
 	return ds
+}
+
+// textKeys makes a map with keys of all kinds one with texts.
+func textKeys(v any) any {
+	m, ok := v.(map[any]any)
+	if !ok {
+		return v
+	}
+	texts := map[string]any{}
+	for key, value := range m {
+		texts[fmt.Sprint(key)] = value
+	}
+	return texts
 }
 
 func TestProperties(t *testing.T) {
