@@ -172,7 +172,7 @@ func (d *draft) claim(s slot, c claim) error {
 	}
 	if first, ok := d.claims[at]; ok && first.value != c.value {
 		return &RefusedError{
-			Track: c.track, Key: s.path, Line: s.node.Line,
+			Track: c.track, Other: first.track, Key: s.path, Line: s.node.Line,
 			Reason: fmt.Sprintf("is wanted by two images: %s would write %q, %s %q", first.track, first.value, c.track, c.value),
 			Remedy: "give each image a key of its own",
 		}

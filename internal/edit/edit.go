@@ -7,9 +7,16 @@
 // quotes, anchors, blank lines, line endings, a byte order mark, a missing
 // final newline, other documents and unknown keys stay as they were.
 //
-// The package never re-marshals a document and never guesses: a file that
-// does not parse, a key that leads nowhere, a name that matches two different
-// things are a *RefusedError.
+// The package never re-marshals a document and never guesses: a file that does
+// not parse or is larger than 8 MiB, a key that leads through a list without an
+// index, a key that means two places or stands twice, two images that want one
+// value to be different, a value that no version can replace are a
+// *RefusedError.
+//
+// A new value keeps the quotes of the old one. What has none stays without as
+// long as readers of YAML 1.1 and 1.2 both take it for a string; 1.20,
+// 2024-01-15, 1e3 and yes get quotes. An edited anchor takes its aliases along;
+// a value that is an alias itself becomes a literal.
 package edit
 
 import (
@@ -136,6 +143,7 @@ func (c Change) Changed() bool { return c.Line == 0 || c.Old != c.New }
 // RefusedError says why a file cannot be edited; nothing of it was changed.
 type RefusedError struct {
 	Track  string // "" if the file as a whole is the reason
+	Other  string // the second track, where two want one value to be different
 	Key    string // the key or path that was looked for; "" if the file as a whole is the reason
 	Line   int    // 1-based; 0 if unknown
 	Reason string

@@ -17,7 +17,7 @@ func (w *weaver) extend(n *yaml.Node, had int) {
 		w.extendBlock(n, had)
 	case w.inFlow():
 		from, to := w.bounds(old)
-		w.splice(from, to, spaced(w.src, from, flow(n, w.inJSON(n))))
+		w.splice(from, to, spaced(w.src, from, flow(n, w.quotingOf(w.path[len(w.path)-1]))))
 	case len(w.path) == 1:
 		w.fillRoot(n, old)
 	default:
@@ -82,7 +82,7 @@ func (w *weaver) extendFlow(n *yaml.Node, had int) {
 	}
 	rest := *n
 	rest.Content = n.Content[had:]
-	text := flow(&rest, quotesKeys(n))
+	text := flow(&rest, w.quotingOf(n))
 	w.splice(at, at, sep+text[1:len(text)-1])
 }
 
@@ -224,13 +224,13 @@ func scalar(n *yaml.Node) string {
 	return scalarSource(n.Value, &yaml.Node{Kind: yaml.ScalarNode, Style: n.Style})
 }
 
-// flow writes a new collection on one line, with quotes as in JSON if quoted.
-func flow(n *yaml.Node, quoted bool) string {
+// flow writes a new collection on one line.
+func flow(n *yaml.Node, q quoting) string {
 	write := func(n *yaml.Node) string {
 		switch {
 		case n.Kind != yaml.ScalarNode:
-			return flow(n, quoted)
-		case quoted && n.Tag == "!!str":
+			return flow(n, q)
+		case q == asJSON && n.Tag == "!!str":
 			return doubleQuoted(n.Value)
 		}
 		return scalar(n)

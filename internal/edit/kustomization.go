@@ -101,7 +101,12 @@ func (k *kustomizer) write(e Edit, at KustomizeImage) error {
 		if ref, ok := k.stood(k.before[m], e.New); ok {
 			k.declare(e.Track, ref)
 		}
-		if err := k.setElement(el, e, at.Rename); err != nil {
+		if at.Rename {
+			if err := k.rename(el, e); err != nil {
+				return err
+			}
+		}
+		if err := k.setVersion(el, e); err != nil {
 			return err
 		}
 	}
@@ -163,15 +168,10 @@ func (k *kustomizer) stood(el element, ref image.Ref) (image.Ref, bool) {
 	return old.With(tag, digest), true
 }
 
-// setElement makes the element say the version of the edit and no other.
-func (k *kustomizer) setElement(el element, e Edit, rename bool) error {
+// setVersion makes the element say the version of the edit and no other.
+func (k *kustomizer) setVersion(el element, e Edit) error {
 	if err := k.claim(slot{node: el.m, path: el.path}, claim{e.Track, e.New.Repo.String() + ":" + e.New.Version()}); err != nil {
 		return err
-	}
-	if rename {
-		if err := k.rename(el, e); err != nil {
-			return err
-		}
 	}
 	tag, digest := e.New.Tag, string(e.New.Digest)
 	var err error

@@ -58,20 +58,19 @@ type lister struct {
 // resource collects the containers of a resource, or of those of a list. What is
 // no resource, and what holds other things under the same names, has none.
 func (l *lister) resource(n *yaml.Node) {
-	if n.Kind != yaml.MappingNode {
-		return
-	}
 	kind := l.text(n, "kind")
-	if l.text(n, "apiVersion") == "" || kind == "" {
-		return
-	}
 	switch kind {
-	case "CustomResourceDefinition", "ConfigMap", "Secret":
+	case "", "CustomResourceDefinition", "ConfigMap", "Secret":
 		return
 	}
-	if items := l.value(n, "items"); strings.HasSuffix(kind, "List") && items != nil && items.Kind == yaml.SequenceNode {
-		for _, item := range items.Content {
-			l.resource(item)
+	if l.text(n, "apiVersion") == "" {
+		return
+	}
+	if strings.HasSuffix(kind, "List") {
+		if items := l.value(n, "items"); items != nil {
+			for _, item := range items.Content {
+				l.resource(item)
+			}
 		}
 		return
 	}

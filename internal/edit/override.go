@@ -1,7 +1,7 @@
 package edit
 
 import (
-	"cmp"
+	"maps"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -28,14 +28,15 @@ func override(d *draft, edits []Edit) error {
 	if err := d.settle(); err != nil {
 		return err
 	}
-	if d.changed() {
+	lists := slices.DeleteFunc([]*members{o.helm, o.env, o.images}, func(l *members) bool { return l == nil })
+	if d.changed() || slices.ContainsFunc(lists, func(l *members) bool { return len(l.added) > 0 }) {
 		for _, e := range edits {
 			o.complete(e)
 		}
 	}
-	for _, l := range []*members{o.helm, o.env, o.images} {
-		if l != nil {
-			l.flush(d)
+	for _, l := range lists {
+		for _, name := range slices.Sorted(maps.Keys(l.added)) {
+			d.grow(l.list, l.added[name])
 		}
 	}
 	return nil
@@ -54,7 +55,7 @@ type members struct {
 	list   *yaml.Node
 	path   string
 	byName map[string][]*yaml.Node
-	added  map[string]*yaml.Node
+	added  map[string]*yaml.Node // missing so far, to be appended in the order of their names
 }
 
 // open finds or makes the list at a path of keys.
@@ -76,18 +77,6 @@ func (o *overrider) open(name func(*yaml.Node) (string, bool), section, key stri
 func (m *members) add(name string, item *yaml.Node) {
 	m.byName[name] = []*yaml.Node{item}
 	m.added[name] = item
-}
-
-// flush appends the missing elements, sorted by name.
-func (m *members) flush(d *draft) {
-	names := make([]string, 0, len(m.added))
-	for name := range m.added {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, cmp.Compare)
-	for _, name := range names {
-		d.grow(m.list, m.added[name])
-	}
 }
 
 func (o *overrider) write(e Edit) (err error) {

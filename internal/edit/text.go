@@ -124,24 +124,35 @@ func (t *text) offset(n *yaml.Node) int {
 // for an empty scalar where that would stand.
 func (t *text) content(n *yaml.Node) int {
 	at := t.offset(n)
-	anchor := n.Anchor != ""
-	tag := n.Style&yaml.TaggedStyle != 0 || at < len(t.src) && t.src[at] == '!'
-	for anchor || tag {
+	marks := ""
+	if n.Anchor != "" {
+		marks = "&"
+	}
+	// The tag ! alone leaves no trace in the node.
+	if n.Style&yaml.TaggedStyle != 0 || t.at(at) == '!' {
+		marks += "!"
+	}
+	for {
 		next := t.skipSpace(at, "")
+		i := strings.IndexByte(marks, t.at(next))
 		switch {
-		case next < len(t.src) && t.src[next] == '&' && anchor:
-			anchor = false
-		case next < len(t.src) && t.src[next] == '!' && tag:
-			tag = false
+		case i >= 0:
+			marks = marks[:i] + marks[i+1:]
+			at = t.skipWord(next)
+		case n.Kind == yaml.ScalarNode && n.Value == "" && isPlain(n):
+			return at
 		default:
 			return next
 		}
-		at = t.skipWord(next)
 	}
-	if n.Kind == yaml.ScalarNode && n.Value == "" && isPlain(n) {
-		return at
+}
+
+// at is the byte at offset i, 0 at the end.
+func (t *text) at(i int) byte {
+	if i >= len(t.src) {
+		return 0
 	}
-	return t.skipSpace(at, "")
+	return t.src[i]
 }
 
 func isPlain(n *yaml.Node) bool {

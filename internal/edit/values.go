@@ -76,29 +76,26 @@ func (d *draft) build(f found) slot {
 // locate finds the one place in the documents that a key means, or where it
 // would have to be made: in the first, since Helm reads no other.
 func (d *draft) locate(key string) (found, error) {
-	var first found
+	var hits []found
 	var failed error
-	hits := 0
 	for _, doc := range d.docs {
-		root := doc.Content[0]
-		if root.Kind != yaml.MappingNode {
+		if doc.Content[0].Kind != yaml.MappingNode {
 			continue
 		}
-		f, err := d.locateIn(root, key)
+		f, err := d.locateIn(doc.Content[0], key)
 		switch {
-		case err != nil && failed == nil:
+		case err != nil:
 			failed = err
-		case err == nil && f.node != nil && hits > 0:
-			return found{}, twoPlaces(key, first.node, f.node)
-		case err == nil && f.node != nil:
-			first = f
-			hits++
+		case f.node != nil:
+			hits = append(hits, f)
 		}
 	}
-	if hits == 1 {
-		return first, nil
-	}
-	if failed != nil {
+	switch {
+	case len(hits) > 1:
+		return found{}, twoPlaces(key, hits[0].node, hits[1].node)
+	case len(hits) == 1:
+		return hits[0], nil
+	case failed != nil:
 		return found{}, failed
 	}
 	root, err := d.firstRoot()

@@ -186,7 +186,7 @@ func (w *weaver) replace(n, old *yaml.Node) {
 		return
 	}
 	style := *old
-	if isPlain(old) && w.inJSON(n) {
+	if isPlain(old) && w.quotingOf(w.path[len(w.path)-1]) == asJSON {
 		style.Style |= yaml.DoubleQuotedStyle
 	}
 	with := scalarSource(n.Value, &style)
@@ -196,19 +196,27 @@ func (w *weaver) replace(n, old *yaml.Node) {
 	w.splice(from, to, with)
 }
 
-// inJSON reports whether n is the value of a flow mapping with keys in double
-// quotes.
-func (w *weaver) inJSON(n *yaml.Node) bool {
-	parent := w.path[len(w.path)-1]
-	return parent.Style&yaml.FlowStyle != 0 && quotesKeys(parent)
-}
+// quoting is how strings are written in a flow collection.
+type quoting uint8
 
-// quotesKeys reports whether a flow collection is written as in JSON.
-func quotesKeys(n *yaml.Node) bool {
+const (
+	asNeeded quoting = iota
+	asJSON           // keys and values in double quotes
+)
+
+// quotingOf is how the collection n quotes: as JSON does if it is in flow style
+// and its first key or element is in double quotes.
+func (w *weaver) quotingOf(n *yaml.Node) quoting {
+	if n.Style&yaml.FlowStyle == 0 {
+		return asNeeded
+	}
 	for len(n.Content) > 0 && n.Content[0].Kind != yaml.ScalarNode {
 		n = n.Content[0]
 	}
-	return len(n.Content) > 0 && n.Content[0].Style&yaml.DoubleQuotedStyle != 0
+	if len(n.Content) > 0 && n.Content[0].Style&yaml.DoubleQuotedStyle != 0 {
+		return asJSON
+	}
+	return asNeeded
 }
 
 // cut removes the key at index i of m and its value: its lines where it has
