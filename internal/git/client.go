@@ -63,7 +63,7 @@ type repository struct {
 	endpoint endpoint
 
 	mu      sync.Mutex
-	session transport.UploadPackSession // of the last look, if it can still be asked; else nil
+	session uploader // of the last look, if it can still be asked; else nil
 	server  server
 	store   *store
 }
@@ -112,13 +112,16 @@ func (r *repository) look(ctx context.Context) (*packp.AdvRefs, error) {
 	r.hangUp()
 	ctx, cancel := context.WithTimeout(ctx, r.client.options.Timeout)
 	defer cancel()
-	s, err := r.endpoint.transport.NewUploadPackSession(r.endpoint.endpoint, r.endpoint.auth)
+	s, err := r.endpoint.upload(ctx)
 	if err != nil {
 		return nil, err
 	}
 	adv, err := s.AdvertisedReferencesContext(ctx)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
+	}
+	if len(adv.References) == 0 {
+		return nil, errors.Join(transport.ErrEmptyRemoteRepository, s.Close())
 	}
 	if format := adv.Capabilities.Get(capability.ObjectFormat); len(format) > 0 && format[0] != "sha1" {
 		return nil, errors.Join(fmt.Errorf("its objects are named by %s: only sha1 is supported", format[0]), s.Close())
@@ -169,7 +172,7 @@ func classify(err error) error {
 	case err == nil, isFault(err), errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed),
-		errors.Is(err, errHostKey), isRefusedLogin(err):
+		errors.Is(err, errHostKey), errors.Is(err, errLogin):
 		return fmt.Errorf("%w: %w", fault.ErrDenied, err)
 	case errors.Is(err, transport.ErrRepositoryNotFound):
 		return fmt.Errorf("%w: %w", fault.ErrNotFound, err)

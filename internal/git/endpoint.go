@@ -1,19 +1,21 @@
 package git
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/plumbing/transport/file"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
-	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
 
 	"argocd-image-updater/internal/plan"
 )
@@ -21,11 +23,44 @@ import (
 // endpoint is a remote with the way to reach it.
 type endpoint struct {
 	endpoint  *transport.Endpoint
-	transport transport.Transport
-	auth      transport.AuthMethod // nil: none
+	transport transport.Transport  // nil: SSH
+	auth      transport.AuthMethod // of HTTP; nil: none
+	key       keyAuth              // of SSH
 	// stateless: each request stands alone, so that one look can be followed by
 	// several fetches.
 	stateless bool
+}
+
+// uploader is a git-upload-pack that answers us.
+type uploader interface {
+	AdvertisedReferencesContext(context.Context) (*packp.AdvRefs, error)
+	UploadPack(context.Context, *packp.UploadPackRequest) (*packp.UploadPackResponse, error)
+	io.Closer
+}
+
+// receiver is a git-receive-pack that answers us.
+type receiver interface {
+	AdvertisedReferencesContext(context.Context) (*packp.AdvRefs, error)
+	ReceivePack(context.Context, *packp.ReferenceUpdateRequest) (*packp.ReportStatus, error)
+	io.Closer
+}
+
+// upload starts a fetch.
+func (e endpoint) upload(ctx context.Context) (uploader, error) {
+	at := *e.endpoint // a session changes its own when it is redirected
+	if e.transport == nil {
+		return openShell(ctx, &at, e.key, transport.UploadPackServiceName)
+	}
+	return e.transport.NewUploadPackSession(&at, e.auth)
+}
+
+// receive starts a push.
+func (e endpoint) receive(ctx context.Context) (receiver, error) {
+	at := *e.endpoint
+	if e.transport == nil {
+		return openShell(ctx, &at, e.key, transport.ReceivePackServiceName)
+	}
+	return e.transport.NewReceivePackSession(&at, e.auth)
 }
 
 // identity tells remotes apart for which something is kept: what one credential
@@ -61,8 +96,8 @@ func (c *Client) dialled(at plan.Remote) (endpoint, error) {
 	case "http", "https":
 		return c.web(ep, at)
 	case "ssh":
-		auth, err := c.sshAuth(ep, at.Auth)
-		return endpoint{endpoint: ep, transport: gitssh.NewClient(nil), auth: auth}, err
+		key, err := c.sshAuth(ep, at.Auth)
+		return endpoint{endpoint: ep, key: key}, err
 	case "file":
 		return endpoint{endpoint: ep, transport: file.NewClient(transport.UploadPackServiceName, transport.ReceivePackServiceName)}, nil
 	}

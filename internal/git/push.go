@@ -1,7 +1,6 @@
 package git
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
-	"github.com/go-git/go-git/v5/plumbing/transport"
 
 	"argocd-image-updater/internal/fault"
 	"argocd-image-updater/internal/plan"
@@ -110,7 +108,7 @@ func (r *repository) take(written *overlay, t plumbing.ObjectType, hash plumbing
 func (r *repository) send(ctx context.Context, p plan.Push, head plumbing.Hash, written *overlay) error {
 	ctx, cancel := context.WithTimeout(ctx, r.client.options.Timeout)
 	defer cancel()
-	s, err := r.endpoint.transport.NewReceivePackSession(r.endpoint.endpoint, r.endpoint.auth)
+	s, err := r.endpoint.receive(ctx)
 	if err != nil {
 		return err
 	}
@@ -124,7 +122,7 @@ func (r *repository) send(ctx context.Context, p plan.Push, head plumbing.Hash, 
 	if now := adv.References[name.String()]; now != old {
 		return fmt.Errorf("%w: the branch is at %s, not at %s any more", fault.ErrLostRace, state(now), state(old))
 	}
-	var said bytes.Buffer
+	var said words
 	req := packp.NewReferenceUpdateRequestFromCapabilities(adv.Capabilities)
 	if adv.Capabilities.Supports(capability.Sideband64k) {
 		_ = req.Capabilities.Set(capability.Sideband64k) // takes no argument, so it cannot fail
@@ -196,5 +194,3 @@ func tidy(said string) string {
 	}
 	return " (the server says: " + said + ")"
 }
-
-var _ transport.AuthMethod = keyAuth{}

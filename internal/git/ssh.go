@@ -1,11 +1,11 @@
 package git
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
@@ -18,50 +18,73 @@ import (
 // errHostKey marks a server whose key nobody vouched for.
 var errHostKey = errors.New("host key")
 
+// errLogin marks a server that did not accept the key.
+var errLogin = errors.New("login")
+
 // keyAuth logs in with a private key to servers that are known.
 type keyAuth struct {
-	config *ssh.ClientConfig
+	host   string
+	user   string
+	signer ssh.Signer
+	from   string // the credential, for messages
+	vouch  ssh.HostKeyCallback
+	// algorithms of the host keys that are known; nil is any.
+	algorithms []string
 }
 
-// Name is that of the method in RFC 4252, section 7.
-func (a keyAuth) Name() string { return "publickey" }
-
-// String is the user.
-func (a keyAuth) String() string { return a.config.User }
-
-// ClientConfig is asked for each connection.
-func (a keyAuth) ClientConfig() (*ssh.ClientConfig, error) {
-	config := *a.config
-	return &config, nil
-}
-
-func (c *Client) sshAuth(ep *transport.Endpoint, login credential.Git) (transport.AuthMethod, error) {
+func (c *Client) sshAuth(ep *transport.Endpoint, login credential.Git) (keyAuth, error) {
 	if len(login.SSHKey) == 0 {
-		return nil, fmt.Errorf("%w: no SSH key for %s: name a Secret with sshPrivateKey, or a key file", errInvalid, ep.Host)
+		return keyAuth{}, fmt.Errorf("%w: no SSH key for %s: name a Secret with sshPrivateKey, or a key file", errInvalid, ep.Host)
 	}
 	signer, err := parseKey(login)
 	if err != nil {
-		return nil, err
+		return keyAuth{}, err
 	}
-	config := &ssh.ClientConfig{User: ep.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, Timeout: c.options.Timeout}
-	if config.User == "" {
-		config.User = "git"
+	a := keyAuth{host: ep.Host, user: ep.User, signer: signer, from: login.From}
+	if a.user == "" {
+		a.user = "git"
 	}
 	if login.Insecure {
-		config.HostKeyCallback = ssh.InsecureIgnoreHostKey() //nolint:gosec // only where the Secret itself says so
-		return keyAuth{config}, nil
+		a.vouch = ssh.InsecureIgnoreHostKey() //nolint:gosec // only where the Secret itself says so
+		return a, nil
 	}
 	db, err := c.knownHosts(login)
 	if err != nil {
-		return nil, err
+		return keyAuth{}, err
 	}
-	port := ep.Port
-	if port == 0 {
-		port = 22
+	a.vouch = vouched(db.HostKeyCallback())
+	a.algorithms = db.HostKeyAlgorithms(sshAddress(ep))
+	return a, nil
+}
+
+// config is for one connection.
+func (a keyAuth) config() *ssh.ClientConfig {
+	offered := false
+	// The library has no error value for a key that is not accepted. But it asks
+	// for keys again only after the server has said no to the first, and passes on
+	// what it is answered then.
+	keys := ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
+		if offered {
+			return nil, fmt.Errorf("%w as %s with the SSH key %s of %s is not accepted: add its public key to the account or repository at %s",
+				errLogin, a.user, ssh.FingerprintSHA256(a.signer.PublicKey()), a.from, a.host)
+		}
+		offered = true
+		return []ssh.Signer{a.signer}, nil
+	})
+	return &ssh.ClientConfig{
+		User: a.user, Auth: []ssh.AuthMethod{ssh.RetryableAuthMethod(keys, 2)},
+		HostKeyCallback: a.vouch, HostKeyAlgorithms: a.algorithms,
 	}
-	config.HostKeyCallback = vouched(db.HostKeyCallback())
-	config.HostKeyAlgorithms = db.HostKeyAlgorithms(net.JoinHostPort(ep.Host, strconv.Itoa(port)))
-	return keyAuth{config}, nil
+}
+
+// explain tells of a server that has no host key of the kinds that are known.
+func (a keyAuth) explain(err error) error {
+	var none *ssh.AlgorithmNegotiationError
+	if len(a.algorithms) > 0 && errors.As(err, &none) && none.What == "host key" {
+		return fmt.Errorf("%w of %s is of another kind (%s) than known hosts say (%s): find out why before you replace it there",
+			errHostKey, a.host, strings.Join(none.RequestedAlgorithms, ", "), strings.Join(a.algorithms, ", "))
+	}
+	return err
 }
 
 func parseKey(login credential.Git) (ssh.Signer, error) {
@@ -76,6 +99,8 @@ func parseKey(login credential.Git) (ssh.Signer, error) {
 	switch {
 	case errors.As(err, &locked):
 		return nil, fmt.Errorf("%w: the SSH key of %s needs a passphrase", errInvalid, login.From)
+	case errors.Is(err, x509.IncorrectPasswordError):
+		return nil, fmt.Errorf("%w: the SSH key of %s does not open with its passphrase", errInvalid, login.From)
 	case err != nil:
 		return nil, fmt.Errorf("%w: the SSH key of %s does not parse: a PEM or OpenSSH private key expected", errInvalid, login.From)
 	}
@@ -122,10 +147,4 @@ func vouched(check ssh.HostKeyCallback) ssh.HostKeyCallback {
 		}
 		return fmt.Errorf("%w of %s: %w", errHostKey, host, err)
 	}
-}
-
-// isRefusedLogin reports whether an SSH server did not accept the key. The
-// library has no error value for it.
-func isRefusedLogin(err error) bool {
-	return strings.Contains(err.Error(), "ssh: unable to authenticate") || strings.Contains(err.Error(), errHostKey.Error()+" of ")
 }

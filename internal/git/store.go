@@ -55,7 +55,7 @@ func (r *repository) fetch(ctx context.Context, wants []plumbing.Hash, w what) e
 	ctx, cancel := context.WithTimeout(ctx, r.client.options.Timeout)
 	defer cancel()
 	if r.session == nil {
-		s, err := r.endpoint.transport.NewUploadPackSession(r.endpoint.endpoint, r.endpoint.auth)
+		s, err := r.endpoint.upload(ctx)
 		if err != nil {
 			return err
 		}
