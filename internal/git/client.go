@@ -2,6 +2,7 @@ package git
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -40,7 +41,7 @@ type Client struct {
 	options Options
 
 	mu           sync.Mutex
-	repositories map[string]*repository
+	repositories map[place]*repository
 }
 
 // New makes a Client.
@@ -54,13 +55,18 @@ func New(o Options) *Client {
 	if o.MaxKept == 0 {
 		o.MaxKept = defaultMaxKept
 	}
-	return &Client{options: o, repositories: map[string]*repository{}}
+	return &Client{options: o, repositories: map[place]*repository{}}
 }
+
+// place is a remote and where its credential comes from. What is kept of it
+// goes when the credential changes, so that renewed tokens leave nothing behind.
+type place struct{ url, from string }
 
 // repository is what is known of one remote by one credential.
 type repository struct {
 	client   *Client
 	endpoint endpoint
+	identity [sha256.Size]byte
 
 	mu      sync.Mutex
 	session uploader // of the last look, if it can still be asked; else nil
@@ -79,15 +85,15 @@ type server struct {
 func (c *Client) repository(at plan.Remote) (*repository, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := identity(at)
-	if r := c.repositories[key]; r != nil {
+	key, who := place{at.URL, at.Auth.From}, identity(at)
+	if r := c.repositories[key]; r != nil && r.identity == who {
 		return r, nil
 	}
 	e, err := c.dialled(at)
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: %w", shown(at.URL), err)
 	}
-	r := &repository{client: c, endpoint: e, store: newStore()}
+	r := &repository{client: c, endpoint: e, identity: who, store: newStore()}
 	c.repositories[key] = r
 	return r, nil
 }
@@ -102,7 +108,7 @@ func (c *Client) Look(ctx context.Context, at plan.Remote) (plan.Refs, error) {
 	defer r.mu.Unlock()
 	adv, err := r.look(ctx)
 	if err != nil {
-		return plan.Refs{}, fmt.Errorf("repository %s: %w", shown(at.URL), classify(err))
+		return plan.Refs{}, fmt.Errorf("repository %s: %w", shown(at.URL), classify(ctx, err))
 	}
 	return refs(adv), nil
 }
@@ -166,20 +172,23 @@ func refs(adv *packp.AdvRefs) plan.Refs {
 	return out
 }
 
-// classify marks an error of a transport with the fact that it stands for.
-func classify(err error) error {
+// classify marks an error of a transport with the fact that it stands for. The
+// context is asked because the library does not pass its error on.
+func classify(ctx context.Context, err error) error {
 	switch {
-	case err == nil, isFault(err), errors.Is(err, context.Canceled):
+	case errors.Is(ctx.Err(), context.Canceled):
+		return fmt.Errorf("%w: %s", context.Canceled, line(err.Error()))
+	case err == nil, isFault(err):
 		return err
 	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed),
 		errors.Is(err, errHostKey), errors.Is(err, errLogin):
-		return fmt.Errorf("%w: %w", fault.ErrDenied, err)
+		return fmt.Errorf("%w: %s", fault.ErrDenied, line(err.Error()))
 	case errors.Is(err, transport.ErrRepositoryNotFound):
-		return fmt.Errorf("%w: %w", fault.ErrNotFound, err)
+		return fmt.Errorf("%w: %s", fault.ErrNotFound, line(err.Error()))
 	case errors.Is(err, transport.ErrEmptyRemoteRepository):
 		return fmt.Errorf("%w: it has no commit yet", fault.ErrNotFound)
 	}
-	return fmt.Errorf("%w: %w", fault.ErrUnavailable, err)
+	return fmt.Errorf("%w: %s", fault.ErrUnavailable, line(err.Error()))
 }
 
 func isFault(err error) bool {

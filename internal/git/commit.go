@@ -27,6 +27,9 @@ func build(s *store, parent plumbing.Hash, commits []plan.Commit) (plumbing.Hash
 	}
 	head, tree := parent, base.TreeHash
 	for _, c := range commits {
+		if strings.ContainsAny(c.Author.Name+c.Author.Email, "<>\n\x00") || strings.ContainsRune(c.Message, 0) {
+			return head, nil, fmt.Errorf("%w: %q <%s> as author, or the message, cannot stand in a commit", errInvalid, c.Author.Name, c.Author.Email)
+		}
 		if tree, err = o.files(tree, c.Files); err != nil {
 			return head, nil, err
 		}
@@ -56,7 +59,7 @@ func (o *overlay) files(tree plumbing.Hash, files []plan.FileWrite) (plumbing.Ha
 		at, rest := top, f.Path
 		for {
 			name, after, deeper := strings.Cut(rest, "/")
-			if name == "" || name == "." || name == ".." || name == ".git" {
+			if name == "" || name == "." || name == ".." || strings.EqualFold(name, ".git") || strings.ContainsRune(name, 0) {
 				return tree, fmt.Errorf("%w: %q is no path in a repository", errInvalid, f.Path)
 			}
 			if !deeper {

@@ -65,7 +65,7 @@ func (e endpoint) receive(ctx context.Context) (receiver, error) {
 
 // identity tells remotes apart for which something is kept: what one credential
 // has read is not shown to another.
-func identity(at plan.Remote) string {
+func identity(at plan.Remote) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	for _, part := range [][]byte{
 		[]byte(at.URL), []byte(at.Auth.Username), []byte(at.Auth.Password), at.Auth.SSHKey, []byte(at.Auth.Passphrase),
@@ -74,7 +74,8 @@ func identity(at plan.Remote) string {
 		fmt.Fprintf(h, "%d:", len(part))
 		h.Write(part)
 	}
-	return string(h.Sum(nil))
+	h.Sum(sum[:0])
+	return sum
 }
 
 // shown is a URL without a password that somebody may have put into it.
@@ -122,7 +123,7 @@ func (c *Client) web(ep *transport.Endpoint, at plan.Remote) (endpoint, error) {
 		}
 		wire.TLSClientConfig.RootCAs = pool
 	}
-	e := endpoint{endpoint: ep, transport: githttp.NewClient(&http.Client{Transport: wire}), stateless: true}
+	e := endpoint{endpoint: ep, transport: githttp.NewClient(&http.Client{Transport: lean{wire, c.options.MaxPack}}), stateless: true}
 	user, password := at.Auth.Username, at.Auth.Password
 	if password == "" {
 		user, password = ep.User, ep.Password
@@ -136,4 +137,28 @@ func (c *Client) web(ep *transport.Endpoint, at plan.Remote) (endpoint, error) {
 	}
 	e.auth = &githttp.BasicAuth{Username: strings.TrimSpace(user), Password: password}
 	return e, nil
+}
+
+// lean bounds what is read of an answer: of an error no more than is shown of
+// it, of others no more than of a pack.
+type lean struct {
+	next *http.Transport
+	max  int64
+}
+
+// RoundTrip implements http.RoundTripper.
+func (l lean) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := l.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	body := struct {
+		io.Reader
+		io.Closer
+	}{&bounded{r: res.Body, left: l.max}, res.Body}
+	if res.StatusCode != http.StatusOK {
+		body.Reader = io.LimitReader(res.Body, maxWords)
+	}
+	res.Body = body
+	return res, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
@@ -31,13 +32,16 @@ func (c *Client) Push(ctx context.Context, at plan.Remote, p plan.Push) (string,
 	defer r.mu.Unlock()
 	head, err := r.push(ctx, p)
 	if err != nil {
-		return "", fmt.Errorf("push to branch %s of %s: %w", p.Branch, shown(at.URL), classify(err))
+		return "", fmt.Errorf("push to branch %s of %s: %w", p.Branch, shown(at.URL), classify(ctx, err))
 	}
 	return head.String(), nil
 }
 
 func (r *repository) push(ctx context.Context, p plan.Push) (plumbing.Hash, error) {
-	parent := plumbing.NewHash(p.Parent)
+	name, parent := plumbing.NewBranchReferenceName(p.Branch), plumbing.NewHash(p.Parent)
+	if err := name.Validate(); err != nil || !plumbing.IsHash(p.Parent) || p.Old != "" && !plumbing.IsHash(p.Old) {
+		return parent, fmt.Errorf("%w: branch %q from %q on %q: a branch name and two commits expected", errInvalid, p.Branch, p.Old, p.Parent)
+	}
 	if r.server.capabilities == nil {
 		if _, err := r.look(ctx); err != nil {
 			return parent, err
@@ -100,7 +104,6 @@ func (r *repository) take(written *overlay, t plumbing.ObjectType, hash plumbing
 	if err != nil {
 		return err
 	}
-	r.store.size += o.Size()
 	_, err = r.store.SetEncodedObject(o)
 	return err
 }
@@ -131,7 +134,7 @@ func (r *repository) send(ctx context.Context, p plan.Push, head plumbing.Hash, 
 	req.Commands = []*packp.Command{{Name: name, Old: old, New: head}}
 	req.Packfile = io.NopCloser(written.pack.reader())
 	report, err := s.ReceivePack(ctx, req)
-	return verdict(report, err, said.String())
+	return verdict(name, report, err, said.String())
 }
 
 func state(h plumbing.Hash) string {
@@ -142,7 +145,7 @@ func state(h plumbing.Hash) string {
 }
 
 // verdict is what became of a push.
-func verdict(report *packp.ReportStatus, err error, said string) error {
+func verdict(name plumbing.ReferenceName, report *packp.ReportStatus, err error, said string) error {
 	if report == nil {
 		if err == nil {
 			err = errors.New("the server reports nothing; whether the branch moved is not known")
@@ -151,22 +154,20 @@ func verdict(report *packp.ReportStatus, err error, said string) error {
 	}
 	words := tidy(said)
 	if report.UnpackStatus != "ok" {
-		return fmt.Errorf("%w: the server could not take the commits: %s%s", fault.ErrUnavailable, report.UnpackStatus, words)
+		return fmt.Errorf("%w: the server could not take the commits: %s%s", fault.ErrUnavailable, line(report.UnpackStatus), words)
 	}
-	for _, status := range report.CommandStatuses {
-		if status.Status == "ok" {
-			continue
-		}
-		fact := fault.ErrRefused
-		if isRace(status.Status) {
-			fact = fault.ErrLostRace
-		}
-		return fmt.Errorf("%w: %s%s", fact, status.Status, words)
+	i := slices.IndexFunc(report.CommandStatuses, func(s *packp.CommandStatus) bool { return s.ReferenceName == name })
+	if i < 0 {
+		return fmt.Errorf("%w: the server does not say what became of the branch%s", fault.ErrUnavailable, words)
 	}
-	if len(report.CommandStatuses) == 0 {
-		return fmt.Errorf("%w: the server does not say what became of the branch", fault.ErrUnavailable)
+	switch status := report.CommandStatuses[i].Status; {
+	case status == "ok":
+		return nil
+	case isRace(status):
+		return fmt.Errorf("%w: %s%s", fault.ErrLostRace, line(status), words)
+	default:
+		return fmt.Errorf("%w: %s%s", fault.ErrRefused, line(status), words)
 	}
-	return err
 }
 
 // isRace reports whether a reason of report-status (gitprotocol-pack(5)) says
@@ -182,15 +183,20 @@ func isRace(reason string) bool {
 // maxWords bounds what is repeated of a server's message, in bytes.
 const maxWords = 500
 
-// tidy makes one line of what a server said beside its report.
+// tidy shows what a server said beside its report.
 func tidy(said string) string {
-	said = strings.Join(strings.FieldsFunc(said, func(c rune) bool { return c < ' ' || c == 0x7f }), " ")
-	said = strings.Join(strings.Fields(said), " ")
-	if len(said) > maxWords {
-		said = strings.ToValidUTF8(said[:maxWords], "") + "…"
-	}
-	if said == "" {
+	if said = line(said); said == "" {
 		return ""
 	}
 	return " (the server says: " + said + ")"
+}
+
+// line makes one short line of a text from outside.
+func line(text string) string {
+	text = strings.ToValidUTF8(text, "?")
+	text = strings.Join(strings.FieldsFunc(text, func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) }), " ")
+	if len(text) > maxWords {
+		text = strings.ToValidUTF8(text[:maxWords], "") + "…"
+	}
+	return text
 }

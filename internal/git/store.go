@@ -20,11 +20,17 @@ import (
 type store struct {
 	*memory.Storage
 	commits map[plumbing.Hash]bool // those whose trees are all here
-	size    int64                  // of what was received and written
+	size    int64                  // of all objects, unpacked
 }
 
 func newStore() *store {
 	return &store{Storage: memory.NewStorage(), commits: map[plumbing.Hash]bool{}}
+}
+
+// SetEncodedObject adds an object and counts its size.
+func (s *store) SetEncodedObject(o plumbing.EncodedObject) (plumbing.Hash, error) {
+	s.size += o.Size()
+	return s.Storage.SetEncodedObject(o)
 }
 
 // need makes sure that a commit and its trees are in the store.
@@ -69,12 +75,10 @@ func (r *repository) fetch(ctx context.Context, wants []plumbing.Hash, w what) e
 		return err
 	}
 	defer func() { _ = res.Close() }() // the pack was read to its end, or has failed
-	counted := &bounded{r: res, left: r.client.options.MaxPack}
-	demuxed := unband(counted, r.server.capabilities)
-	if err := packfile.UpdateObjectStorage(r.store.Storage, demuxed); err != nil && !errors.Is(err, packfile.ErrEmptyPackfile) {
+	demuxed := unband(&bounded{r: res, left: r.client.options.MaxPack}, r.server.capabilities)
+	if err := packfile.UpdateObjectStorage(r.store, demuxed); err != nil && !errors.Is(err, packfile.ErrEmptyPackfile) {
 		return fmt.Errorf("read pack: %w", err)
 	}
-	r.store.size += r.client.options.MaxPack - counted.left
 	return nil
 }
 
