@@ -120,10 +120,12 @@ func (r *repository) send(ctx context.Context, p plan.Push, head plumbing.Hash, 
 	if err != nil {
 		return err
 	}
-	name := plumbing.NewBranchReferenceName(p.Branch)
-	old := plumbing.NewHash(p.Old) // zero for ""
+	name, old := plumbing.NewBranchReferenceName(p.Branch), plumbing.NewHash(p.Old) // zero for ""
 	if now := adv.References[name.String()]; now != old {
 		return fmt.Errorf("%w: the branch is at %s, not at %s any more", fault.ErrLostRace, state(now), state(old))
+	}
+	if !adv.Capabilities.Supports(capability.ReportStatus) {
+		return fmt.Errorf("%w: the server does not report what becomes of a push, so nothing is pushed to it", errInvalid)
 	}
 	var said words
 	req := packp.NewReferenceUpdateRequestFromCapabilities(adv.Capabilities)

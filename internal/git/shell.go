@@ -133,13 +133,13 @@ func (s *shell) UploadPack(ctx context.Context, req *packp.UploadPackRequest) (*
 	return res, res.Decode(io.NopCloser(s.out))
 }
 
-// ReceivePack pushes and gives the server's report; without one it is nil.
+// ReceivePack pushes and gives the server's report.
 func (s *shell) ReceivePack(_ context.Context, req *packp.ReferenceUpdateRequest) (*packp.ReportStatus, error) {
 	s.asked = true
 	if err := req.Encode(s.in); err != nil {
 		return nil, err
 	}
-	if err := s.in.Close(); err != nil || !req.Capabilities.Supports(capability.ReportStatus) {
+	if err := s.in.Close(); err != nil {
 		return nil, err
 	}
 	said := s.out
