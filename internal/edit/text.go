@@ -54,13 +54,19 @@ func parse(src []byte) (t *text, err error) {
 	}
 }
 
-// unparsable names the line that the parser stumbled over, which it tells in
-// its text only.
+// unparsable names the line that the parser stumbled over.
 func unparsable(src []byte, err error) *RefusedError {
-	e := &RefusedError{Remedy: "mend it; a file is edited only if all of it can be read"}
+	e := &RefusedError{Line: stumble(src), Remedy: "mend it; a file is edited only if all of it can be read"}
 	reason := strings.TrimPrefix(err.Error(), "yaml: ")
-	if _, scanErr := fmt.Sscanf(reason, "line %d:", &e.Line); scanErr == nil {
+	// The parser tells in its text where the construct began that it was
+	// reading. That is the line to name if it never found the end, or only had
+	// to look at the next line to know.
+	var began int
+	if n, _ := fmt.Sscanf(reason, "line %d:", &began); n == 1 {
 		_, reason, _ = strings.Cut(reason, ": ")
+	}
+	if e.Line == 0 || e.Line == began+1 {
+		e.Line = began
 	}
 	e.Reason = "does not parse: " + reason
 	if i := bytes.Index(src, []byte("{{")); i >= 0 {
@@ -68,6 +74,47 @@ func unparsable(src []byte, err error) *RefusedError {
 			1+bytes.Count(src[:i], []byte("\n")))
 	}
 	return e
+}
+
+// stumble is the line at which the parser gives up, 0 if that is the end of the
+// file: it is given one line after the other.
+func stumble(src []byte) (line int) {
+	r := &lineReader{rest: src}
+	defer func() {
+		_ = recover()
+		line = r.lines
+		if r.ended {
+			line = 0
+		}
+	}()
+	dec := yaml.NewDecoder(r)
+	for dec.Decode(new(yaml.Node)) == nil {
+	}
+	return 0
+}
+
+// lineReader gives one line at a time and counts them.
+type lineReader struct {
+	rest  []byte
+	lines int
+	ended bool
+}
+
+func (r *lineReader) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		r.ended = true
+		return 0, io.EOF
+	}
+	end := len(r.rest)
+	if i := bytes.IndexByte(r.rest, '\n'); i >= 0 {
+		end = i + 1
+	}
+	n := copy(p, r.rest[:end])
+	if r.rest[n-1] == '\n' || n == len(r.rest) {
+		r.lines++
+	}
+	r.rest = r.rest[n:]
+	return n, nil
 }
 
 // lineStarts gives the offset of every line. The parser breaks lines as YAML
