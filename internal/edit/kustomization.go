@@ -56,20 +56,21 @@ func (k *kustomizer) learn(item *yaml.Node) error {
 	if m.Kind != yaml.MappingNode {
 		return &RefusedError{Key: "images", Line: item.Line, Reason: "has an element that is no map", Remedy: "write it as name and newTag"}
 	}
-	if err := k.file(k.byName, m, "name"); err != nil {
-		return err
-	}
-	return k.file(k.byNewName, m, "newName")
-}
-
-// file puts the element m where its key leads.
-func (k *kustomizer) file(by map[string][]*yaml.Node, m *yaml.Node, key string) error {
-	s, err := k.slot(m, key, "images")
+	name, err := k.slot(m, "name", "images")
 	if err != nil {
 		return err
 	}
-	if name, ok := k.said(s.node); ok {
-		by[repoKey(name)] = append(by[repoKey(name)], m)
+	newName, err := k.slot(m, "newName", "images")
+	if err != nil {
+		return err
+	}
+	text, ok := k.said(name.node)
+	if !ok {
+		return &RefusedError{Key: "images", Line: item.Line, Reason: "has an element without a name", Remedy: "give it one"}
+	}
+	k.byName[repoKey(text)] = append(k.byName[repoKey(text)], m)
+	if text, ok := k.said(newName.node); ok {
+		k.byNewName[repoKey(text)] = append(k.byNewName[repoKey(text)], m)
 	}
 	return nil
 }
@@ -127,9 +128,7 @@ func (k *kustomizer) element(m *yaml.Node) (element, error) {
 		return el, err
 	}
 	el.name = name
-	if n := target(name.node); n != nil {
-		el.path = "images[" + n.Value + "]"
-	}
+	el.path = "images[" + target(name.node).Value + "]"
 	for _, s := range []*slot{&el.newName, &el.tag, &el.digest} {
 		*s, err = k.slot(m, s.key, el.path+"."+s.key)
 		if err != nil {
@@ -148,9 +147,9 @@ func (k *kustomizer) element(m *yaml.Node) (element, error) {
 
 // stood is the image that the element made of its own before.
 func (k *kustomizer) stood(el element, ref image.Ref) (image.Ref, bool) {
-	name, ok := k.said(el.name.node)
-	if newName, has := k.said(el.newName.node); has {
-		name, ok = newName, true
+	name, ok := k.said(el.newName.node)
+	if !ok {
+		name, ok = k.said(el.name.node)
 	}
 	if !ok {
 		return image.Ref{}, false
@@ -196,7 +195,7 @@ func (k *kustomizer) rename(el element, e Edit) error {
 	if el.newName.node != nil {
 		now = el.newName.node
 	}
-	if now = target(now); now != nil && repoKey(now.Value) == repoKey(e.New.Name) {
+	if repoKey(target(now).Value) == repoKey(e.New.Name) {
 		return nil
 	}
 	return k.draft.write(el.newName, claim{e.Track, e.New.Name})

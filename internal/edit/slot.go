@@ -3,6 +3,7 @@ package edit
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -170,6 +171,8 @@ func writable(s slot, track string) error {
 		e.Reason, e.Remedy = "is a map", "name one of its keys"
 	case n == s.node && n.Style&yaml.TaggedStyle != 0 && n.Tag != "!!str":
 		e.Reason, e.Remedy = "has the tag "+n.Tag+", which a version cannot have", "remove the tag"
+	case strings.ContainsAny(n.Value, "{}$"):
+		e.Reason, e.Remedy = fmt.Sprintf("is filled in from elsewhere: %q", n.Value), "name the key that it is filled in from"
 	default:
 		return nil
 	}
