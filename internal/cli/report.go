@@ -72,7 +72,7 @@ func (r *report) failed(log *slog.Logger, o plan.Outcome) {
 	class := string(update.Classify(o.Err))
 	// A change that was planned and did not arrive was lost on the way to Git.
 	if len(o.Changes) > 0 {
-		log.Error("Failed to commit", "error", o.Err, "class", class, "repository", o.To.URL, "branch", o.To.Head)
+		log.Error("Failed to commit", "error", o.Err, "class", class, "repository", o.To.Location.String(), "branch", o.To.Head)
 		return
 	}
 	log.Error("Could not update image", "error", o.Err, "class", class)

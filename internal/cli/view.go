@@ -101,7 +101,7 @@ func methodName(m settings.Method) string {
 func viewPlan(p plan.Plan) applicationView {
 	v := applicationView{
 		Application: p.App.String(), Origin: p.Origin, WriteBack: methodName(p.Method),
-		Repository: p.To.URL, Base: p.To.Base, Head: p.To.Head,
+		Repository: p.To.Location.String(), Base: p.To.Base, Head: p.To.Head,
 		Message: p.Message, Warnings: p.Warnings, Diff: string(unifiedDiff(p.Files)),
 	}
 	if p.Err != nil {
@@ -178,7 +178,7 @@ func viewOutcomes(outcomes []plan.Outcome) map[string]any {
 	for _, o := range outcomes {
 		views = append(views, outcomeView{
 			Application: o.App.String(), WriteBack: methodName(o.Method), imageView: viewItem(o.Item),
-			Repository: o.To.URL, Branch: o.To.Head, Commit: o.Commit,
+			Repository: o.To.Location.String(), Branch: o.To.Head, Commit: o.Commit,
 		})
 	}
 	return map[string]any{"outcomes": views}

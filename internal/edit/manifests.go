@@ -40,6 +40,23 @@ func manifests(d *draft, edits []Edit) error {
 	return nil
 }
 
+// Images are the images of all containers in a Manifests file, in its order.
+func Images(src []byte) ([]image.Ref, error) {
+	t, err := parse(src)
+	if err != nil {
+		return nil, err
+	}
+	l := lister{draft: newDraft(t), seen: map[*yaml.Node]bool{}}
+	for _, doc := range l.docs {
+		l.resource(doc.Content[0])
+	}
+	var refs []image.Ref
+	for _, c := range l.containers {
+		refs = append(refs, c.ref)
+	}
+	return refs, l.err
+}
+
 // container is a container of some pod.
 type container struct {
 	image slot

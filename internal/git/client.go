@@ -91,7 +91,7 @@ func (c *Client) repository(at plan.Remote) (*repository, error) {
 	}
 	e, err := c.dialled(at)
 	if err != nil {
-		return nil, fmt.Errorf("repository %s: %w", shown(at.URL), err)
+		return nil, fmt.Errorf("repository %s: %w", plan.ShownURL(at.URL), err)
 	}
 	r := &repository{client: c, endpoint: e, identity: who, store: newStore()}
 	c.repositories[key] = r
@@ -108,7 +108,7 @@ func (c *Client) Look(ctx context.Context, at plan.Remote) (plan.Refs, error) {
 	defer r.mu.Unlock()
 	adv, err := r.look(ctx)
 	if err != nil {
-		return plan.Refs{}, fmt.Errorf("repository %s: %w", shown(at.URL), classify(ctx, err))
+		return plan.Refs{}, fmt.Errorf("repository %s: %w", plan.ShownURL(at.URL), classify(ctx, err))
 	}
 	return refs(adv), nil
 }

@@ -32,7 +32,7 @@ func (c *Client) Push(ctx context.Context, at plan.Remote, p plan.Push) (string,
 	defer r.mu.Unlock()
 	head, err := r.push(ctx, p)
 	if err != nil {
-		return "", fmt.Errorf("push to branch %s of %s: %w", p.Branch, shown(at.URL), classify(ctx, err))
+		return "", fmt.Errorf("push to branch %s of %s: %w", p.Branch, plan.ShownURL(at.URL), classify(ctx, err))
 	}
 	return head.String(), nil
 }

@@ -49,7 +49,7 @@ func (c *Client) walk(ctx context.Context, at plan.Remote, commit string, look f
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.walk(ctx, plumbing.NewHash(commit), look); err != nil {
-		return fmt.Errorf("repository %s: %w", shown(at.URL), classify(ctx, err))
+		return fmt.Errorf("repository %s: %w", plan.ShownURL(at.URL), classify(ctx, err))
 	}
 	return nil
 }

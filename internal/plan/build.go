@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/edit"
@@ -91,15 +90,20 @@ type build struct {
 func (b *build) round() bool {
 	b.out = nil
 	for i := range b.items {
-		b.items[i].Changes, b.items[i].Declared = nil, image.Ref{}
+		b.items[i].Changes = nil
 	}
 	found := make([][]image.Ref, len(b.items))
+	seen := map[string]bool{} // two paths may lead to one file through a link
 	for _, path := range b.in.Site.Files {
 		edits := b.edits()
 		if len(edits) == 0 {
 			return true
 		}
 		f := b.tree.file(path)
+		if seen[f.Path] {
+			continue
+		}
+		seen[f.Path] = true
 		if f.Err != nil {
 			return b.failAll(fmt.Errorf("file %q: %w", path, f.Err))
 		}
@@ -154,8 +158,8 @@ func (b *build) refuse(path string, err error) bool {
 	if !errors.As(err, &refused) || refused.Track == "" {
 		return b.failAll(err)
 	}
-	for i := range b.items {
-		if b.items[i].Track == refused.Track {
+	for i, it := range b.items {
+		if it.State == Pending && (it.Track == refused.Track || it.Track == refused.Other) {
 			b.fail(i, err)
 		}
 	}
@@ -213,10 +217,14 @@ func (b *build) admit(i int, found []image.Ref) bool {
 	if len(own) > 0 {
 		it.Declared = own[0]
 	}
-	if len(own) == 0 && !b.in.Reported && !track.Force {
+	switch {
+	case len(own) == 0 && !b.in.Reported && !track.Force:
 		it.State = NotLive
-		it.Reason = fmt.Sprintf("nothing tells that the application runs %s: it has no status and %s does not name the image; set %sforce-update to write it all the same",
-			it.Image.Repo, b.in.Site.Files[0], settings.Prefix)
+		it.Reason = fmt.Sprintf("nothing tells that the application runs %s: it has no status and %s does not name the image%s; set %sforce-update to write it all the same",
+			it.Image.Repo, b.in.Site.Files[0], b.othersFound(it, found), settings.Prefix)
+		return false
+	case len(found) == 0 && b.inForce(own, it):
+		it.State = AlreadyDeclared
 		return false
 	}
 	if err := b.clash(it.Changes); err != nil {
@@ -240,6 +248,18 @@ func (b *build) admit(i int, found []image.Ref) bool {
 	return true
 }
 
+// inForce reports whether the version to write is what is declared beneath the
+// target already, or is what runs where nothing is declared: then there is
+// nothing to override.
+func (b *build) inForce(own []image.Ref, it *Item) bool {
+	if len(own) == 0 {
+		own = it.Live
+	}
+	return len(own) > 0 && !slices.ContainsFunc(own, func(ref image.Ref) bool {
+		return ref.Repo != it.New.Repo || ref.Tag != it.New.Tag || ref.Digest != it.New.Digest
+	})
+}
+
 // absent closes a track that no file has a place for: manifests hold the
 // image nowhere.
 func (b *build) absent(i int) {
@@ -248,79 +268,12 @@ func (b *build) absent(i int) {
 	if where == "" {
 		where = shown(b.in.Site.Folder.Path)
 	}
-	reason := fmt.Sprintf("no container in the manifests of %q uses image %s", where, it.Image.Repo)
+	reason := fmt.Sprintf("no container in the manifests of %q uses image %s%s", where, it.Image.Repo, b.othersFound(it, b.containers()))
 	if b.in.Reported || b.in.Update.Tracks[i].Force {
 		b.fail(i, errors.New(reason+": set write-back-target to the file or folder that declares it"))
 		return
 	}
 	it.State, it.Reason = NotLive, reason
-}
-
-// ofRepo keeps the references that are versions of the track's image, under
-// its own name or the one that the manifests know it by.
-func ofRepo(found []image.Ref, repo image.Repo, t settings.Track) []image.Ref {
-	original, _ := image.ParseRepo(t.KustomizeName)
-	var out []image.Ref
-	for _, ref := range found {
-		if ref.Repo == repo || !original.IsZero() && ref.Repo == original {
-			out = append(out, ref)
-		}
-	}
-	return out
-}
-
-// beneath is what is declared of the track's image in that which the target
-// overrides: the Application's own parameters, else files of the source.
-func (b *build) beneath(i int) []image.Ref {
-	track := b.in.Update.Tracks[i]
-	if own := ofRepo(inSource(b.in.Site.Source, track), track.Image.Repo, track); len(own) > 0 {
-		return own
-	}
-	for _, hint := range b.in.Site.Hints {
-		f := b.tree.file(hint.Path)
-		if !f.Exists || f.Err != nil {
-			continue
-		}
-		if own := ofRepo(b.hinted(f.Bytes, hint.Format, i), track.Image.Repo, track); len(own) > 0 {
-			return own
-		}
-	}
-	return nil
-}
-
-// inSource are the images that the Application's own parameters name.
-func inSource(src argo.Source, track settings.Track) []image.Ref {
-	var named []image.Ref
-	if src.Kustomize != nil {
-		for _, entry := range src.Kustomize.Images {
-			_, name, ok := strings.Cut(entry, "=")
-			if !ok {
-				name = entry
-			}
-			named = appendRef(named, name)
-		}
-	}
-	if src.Helm == nil {
-		return named
-	}
-	values := map[string]string{}
-	for _, p := range src.Helm.Parameters {
-		values[p.Name] = p.Value
-	}
-	if spec := values[track.Helm.Spec]; spec != "" {
-		return appendRef(named, spec)
-	}
-	if name, tag := values[track.Helm.Name], values[track.Helm.Tag]; name != "" && tag != "" {
-		return appendRef(named, name+":"+tag)
-	}
-	return appendRef(named, values[track.Helm.Name])
-}
-
-func appendRef(refs []image.Ref, s string) []image.Ref {
-	if ref, err := image.ParseRef(s); err == nil {
-		return append(refs, ref)
-	}
-	return refs
 }
 
 // clash finds a value that another Application already wrote differently in

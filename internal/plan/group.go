@@ -128,7 +128,7 @@ func cutTrailers(message string) (body, trailers string) {
 // String tells a person where changes go: repository and branch.
 func (d Destination) String() string {
 	if d.Head == d.Base {
-		return fmt.Sprintf("repository %s, branch %s", d.URL, d.Base)
+		return fmt.Sprintf("repository %s, branch %s", d.Location, d.Base)
 	}
-	return fmt.Sprintf("repository %s, branch %s (from %s)", d.URL, d.Head, d.Base)
+	return fmt.Sprintf("repository %s, branch %s (from %s)", d.Location, d.Head, d.Base)
 }

@@ -74,8 +74,10 @@ func overridePlace(site Resolved, track settings.Track) (edit.Place, error) {
 
 func kustomizeImage(t settings.Track, base []string) edit.KustomizeImage {
 	at := edit.KustomizeImage{Original: t.KustomizeName, Base: base}
-	if original, err := image.ParseRepo(t.KustomizeName); err == nil {
-		at.Rename = original != t.Image.Repo
+	if t.KustomizeName != "" {
+		// A placeholder in the manifests need not be the name of an image.
+		original, err := image.ParseRepo(t.KustomizeName)
+		at.Rename = err != nil || original != t.Image.Repo
 	}
 	return at
 }
@@ -92,14 +94,14 @@ func (b *build) owner(i int) func(image.Ref) bool {
 
 // Owns reports whether an image with that tag belongs to track i: where other
 // tracks follow the same repository it does if the rules of track i admit the
-// tag, and those of no other.
+// tag, and those of no other. A sibling whose rules are broken might admit any.
 func Owns(tracks []settings.Track, i int, tag string) bool {
 	others := siblings(tracks, i)
 	if len(others) == 0 {
 		return true
 	}
 	for _, o := range others {
-		if o.Policy.Admits(tag) {
+		if o.Err != nil || o.Policy.Admits(tag) {
 			return false
 		}
 	}
@@ -110,7 +112,7 @@ func Owns(tracks []settings.Track, i int, tag string) bool {
 func siblings(tracks []settings.Track, i int) []settings.Track {
 	var out []settings.Track
 	for j, t := range tracks {
-		if j != i && t.Err == nil && t.Image.Repo == tracks[i].Image.Repo {
+		if j != i && t.Image.Repo == tracks[i].Image.Repo {
 			out = append(out, t)
 		}
 	}
@@ -122,33 +124,4 @@ func aliasOr(t settings.Track) string {
 		return "<alias>"
 	}
 	return t.Alias
-}
-
-// hinted are the versions of the image that a file declares which is read and
-// not written.
-func (b *build) hinted(src []byte, format edit.Format, i int) []image.Ref {
-	it, track := b.items[i], b.in.Update.Tracks[i]
-	e := edit.Edit{Track: it.Track, New: it.New}
-	switch format {
-	case edit.Kustomization:
-		e.At = kustomizeImage(track, nil)
-	case edit.Manifests:
-		e.New, e.At = hintedName(track), edit.PodImages{Only: b.owner(i)}
-	default:
-		e.At = edit.HelmValues{Name: track.Helm.Name, Tag: track.Helm.Tag, Spec: track.Helm.Spec}
-	}
-	res, err := edit.Apply(src, format, e)
-	if err != nil {
-		return nil // what cannot be edited cannot tell
-	}
-	return res.Declared[it.Track]
-}
-
-// hintedName is the image as manifests name it: by the original name where a
-// kustomization renames it.
-func hintedName(t settings.Track) image.Ref {
-	if original, err := image.ParseRef(t.KustomizeName); err == nil {
-		return original
-	}
-	return t.Image
 }

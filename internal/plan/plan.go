@@ -7,6 +7,8 @@
 package plan
 
 import (
+	"fmt"
+
 	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/credential"
 	"argocd-image-updater/internal/edit"
@@ -22,6 +24,9 @@ type Location struct {
 	Credential credential.Reference
 	Namespace  string // of the Application, where Credential is a Secret: it has to be in its reach
 }
+
+// String is the URL without a password that somebody may have put into it.
+func (l Location) String() string { return ShownURL(l.URL) }
 
 // Destination is a branch that changes are pushed to.
 type Destination struct {
@@ -124,6 +129,15 @@ type Outcome struct {
 	Item
 	To     Destination
 	Commit string // the commit that holds the change; "" unless State is Updated
+}
+
+// Waits tells of images that a head declares already what they wait for.
+func (p Plan) Waits() {
+	for i, it := range p.Items {
+		if it.State == AlreadyDeclared && p.To.Head != p.To.Base {
+			p.Items[i].Reason = fmt.Sprintf("waits on branch %s to be merged into %s", p.To.Head, p.To.Base)
+		}
+	}
 }
 
 // Outcomes are what is to be said of plans that were not applied: every Track

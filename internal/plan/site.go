@@ -21,9 +21,6 @@ type Site struct {
 	Type      argo.Type   // TypeUnknown until the folder was listed
 	Target    settings.Target
 	Namespace string // Argo CD's own; it decides the name of the override file
-	// Unreported: the Application does not tell what it runs, so that the files
-	// beneath an override have to be asked.
-	Unreported bool
 }
 
 // Dirs are the folders that have to be listed before Files can tell.
@@ -42,7 +39,7 @@ func (s Site) Dirs() ([]Dir, error) {
 			return nil, err
 		}
 		return []Dir{{Path: file, Recurse: s.recurse()}}, nil
-	case settings.TargetDefault:
+	case settings.TargetDefault, settings.TargetOverride:
 		return []Dir{{Path: source, Recurse: s.Type == argo.TypeUnknown && s.recurse()}}, nil
 	}
 	return nil, nil
@@ -70,7 +67,7 @@ type Resolved struct {
 	// one, Manifests have any number.
 	Files []string
 	// Hints are files in which the image may be declared without being written
-	// there: what the override file overrides. None unless Site.Unreported.
+	// there: what the override file overrides.
 	Hints []Hint
 }
 
@@ -95,7 +92,7 @@ func (s Site) Files(listings map[string]Listing) (Resolved, error) {
 	if err != nil {
 		return Resolved{}, fmt.Errorf("source path %q: %w", s.Folder.Path, err)
 	}
-	if s.Type == argo.TypeUnknown && s.Target.Kind == settings.TargetDefault {
+	if s.Type == argo.TypeUnknown && (s.Target.Kind == settings.TargetDefault || s.Target.Kind == settings.TargetOverride) {
 		l, err := listed(listings, source)
 		if err != nil {
 			return Resolved{}, err
@@ -110,9 +107,6 @@ func (s Site) Files(listings map[string]Listing) (Resolved, error) {
 		return Resolved{Site: s, Format: edit.Values, Files: []string{file}}, err
 	case settings.TargetManifests:
 		return s.manifests(listings, source)
-	case settings.TargetOverride:
-		file, err := targetPath("", s.Target, "")
-		return Resolved{Site: s, Format: edit.Override, Files: []string{file}}, err
 	}
 	return s.override(listings, source)
 }
@@ -122,10 +116,14 @@ func (s Site) override(listings map[string]Listing, source string) (Resolved, er
 	if err != nil {
 		return Resolved{}, err
 	}
-	r := Resolved{Site: s, Format: edit.Override, Files: []string{path.Join(source, argo.OverrideFile(s.App, s.Namespace))}}
-	if s.Unreported {
-		r.Hints = s.hints(names(l, source), source)
+	file := path.Join(source, argo.OverrideFile(s.App, s.Namespace))
+	if s.Target.Kind == settings.TargetOverride {
+		if file, err = targetPath("", s.Target, ""); err != nil {
+			return Resolved{}, err
+		}
 	}
+	r := Resolved{Site: s, Format: edit.Override, Files: []string{file}}
+	r.Hints = s.hints(names(l, source), source)
 	return r, nil
 }
 

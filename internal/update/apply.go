@@ -117,7 +117,7 @@ func (u *Updater) commitOptions() plan.CommitOptions {
 func (u *Updater) push(ctx context.Context, c plan.Changeset, commits []plan.Commit) (string, error) {
 	auth, err := u.Credentials.Git(ctx, c.To.Location)
 	if err != nil {
-		return "", fmt.Errorf("credential of repository %s: %w", c.To.URL, err)
+		return "", fmt.Errorf("credential of repository %s: %w", c.To.Location, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -160,9 +160,13 @@ func (u *Updater) again(ctx context.Context, c plan.Changeset) (plan.Changeset, 
 		return c, err
 	}
 	commit, ok := refs.Branches[c.To.Head]
-	if !ok {
+	switch {
+	case ok && c.Old == "":
+		// Whoever made it need not have made it from our base.
+		return c, fmt.Errorf("branch %s of %s was made by somebody else meanwhile; the next cycle looks at it: %w", c.To.Head, c.To.Location, errAppeared)
+	case !ok:
 		if commit, ok = refs.Branches[c.To.Base]; !ok {
-			return c, fmt.Errorf("branch %s of %s is gone: %w", c.To.Base, c.To.URL, fault.ErrNotFound)
+			return c, fmt.Errorf("branch %s of %s is gone: %w", c.To.Base, c.To.Location, fault.ErrNotFound)
 		}
 	}
 	d := desk{u: u, loc: c.To.Location, at: at, refs: refs}
@@ -170,6 +174,8 @@ func (u *Updater) again(ctx context.Context, c plan.Changeset) (plan.Changeset, 
 	for _, p := range c.Plans {
 		in := *p.Intent
 		in.Items = slices.Clone(in.Items)
+		// Nothing of the first plan may be left: it was made from other files.
+		p.Items, p.Files, p.Message, p.Warnings = in.Items, nil, "", in.Update.Warnings
 		es = append(es, &errand{intent: in, plan: p})
 	}
 	files, err := d.read(ctx, commit, es)

@@ -22,11 +22,14 @@ const (
 	Conflict Class = "Conflict"
 )
 
+// errAppeared: a branch that was to be created is there.
+var errAppeared = errors.New("branch appeared")
+
 // Classify is the one map from what happened to what it means. An error that
 // carries no fact is Invalid.
 func Classify(err error) Class {
 	switch {
-	case errors.Is(err, fault.ErrLostRace):
+	case errors.Is(err, fault.ErrLostRace), errors.Is(err, errAppeared):
 		return Conflict
 	case errors.Is(err, fault.ErrDenied), errors.Is(err, fault.ErrRefused):
 		return Denied

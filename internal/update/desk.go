@@ -13,16 +13,18 @@ import (
 
 // desk is where the changes to one repository are worked out.
 type desk struct {
-	u     *Updater
-	loc   plan.Location
-	at    plan.Remote
-	refs  plan.Refs
-	heads map[string][]headed // what goes to branches of our own, by their names
+	u      *Updater
+	loc    plan.Location
+	at     plan.Remote
+	refs   plan.Refs
+	rivals rivals
+	heads  map[string][]headed // what goes to branches of our own, by their names
 }
 
 // headed are the errands that go from one base to a head.
 type headed struct {
 	base    string
+	noop    bool // nothing of it is pushed
 	files   map[string]plan.File
 	errands []*errand
 }
@@ -38,16 +40,23 @@ func (d desk) planBase(ctx context.Context, base string, es []*errand) {
 		}
 		return
 	}
+	to := plan.Destination{Location: d.loc, Base: base, Head: base}
 	var direct []*errand
 	for _, e := range es {
 		wb := e.intent.Update.WriteBack
-		if wb.Head == nil && wb.Method != settings.MethodGitBranch {
+		switch {
+		case wb.Method == settings.MethodGitNoop && wb.Head == nil:
+			// What is not pushed must not get into what others push.
+			d.draft(to, plan.NewTree(commit, files), []*errand{e})
+		case !pushesHeads(wb):
 			direct = append(direct, e)
-		} else if head, ok := d.head(base, plan.NewTree(commit, files), e); ok {
-			d.join(head, base, files, e)
+		default:
+			if head, ok := d.head(base, plan.NewTree(commit, files), e); ok {
+				d.join(head, base, files, e)
+			}
 		}
 	}
-	d.draft(plan.Destination{Location: d.loc, Base: base, Head: base}, plan.NewTree(commit, files), direct)
+	d.draft(to, plan.NewTree(commit, files), direct)
 }
 
 // head names the branch that an errand goes to: the name tells what would
@@ -56,13 +65,16 @@ func (d desk) head(base string, tree *plan.Tree, e *errand) (name string, ok boo
 	if !pending(e.intent.Items) {
 		return "", false
 	}
-	trial := d.u.build(plan.Destination{Location: d.loc, Base: base}, tree, e)
+	trial := d.u.build(plan.Destination{Location: d.loc, Base: base, Head: base}, tree, e)
 	if len(trial.Files) == 0 {
 		e.plan = trial
 		return "", false
 	}
 	wb := e.intent.Update.WriteBack
 	name, err := plan.HeadName(trial, wb)
+	if d.rivals.clash(e) {
+		name += "-" + base
+	}
 	if err == nil && name == base {
 		err = fmt.Errorf("git-branch %q: the branch to push to is the base %s itself: name another", wb.Head, base)
 	}
@@ -74,27 +86,36 @@ func (d desk) head(base string, tree *plan.Tree, e *errand) (name string, ok boo
 }
 
 func (d desk) join(head, base string, files map[string]plan.File, e *errand) {
+	noop := e.intent.Update.WriteBack.Method == settings.MethodGitNoop
 	for i, h := range d.heads[head] {
-		if h.base == base {
+		if h.base == base && !noop && !h.noop {
 			h.errands = append(h.errands, e)
 			d.heads[head][i] = h
 			return
 		}
 	}
-	d.heads[head] = append(d.heads[head], headed{base: base, files: files, errands: []*errand{e}})
+	d.heads[head] = append(d.heads[head], headed{base: base, noop: noop, files: files, errands: []*errand{e}})
 }
 
 // planHeads plans what goes to branches of our own. Two bases never share a
-// head: its name gets the base then.
+// head.
 func (d desk) planHeads(ctx context.Context) {
 	for _, name := range sortedKeys(d.heads) {
 		for _, h := range d.heads[name] {
-			head := name
-			if len(d.heads[name]) > 1 {
-				head += "-" + h.base
+			to := plan.Destination{Location: d.loc, Base: h.base, Head: name}
+			if h.base != d.heads[name][0].base {
+				h.fail(fmt.Errorf("branch %s is made from %s in this cycle: set %sgit-branch to give %s a template of its own",
+					name, d.heads[name][0].base, settings.Prefix, h.base))
+				continue
 			}
-			d.planHead(ctx, plan.Destination{Location: d.loc, Base: h.base, Head: head}, h)
+			d.planHead(ctx, to, h)
 		}
+	}
+}
+
+func (h headed) fail(err error) {
+	for _, e := range h.errands {
+		failAll(e.plan.Items, err)
 	}
 }
 
@@ -105,31 +126,36 @@ func (d desk) planHead(ctx context.Context, to plan.Destination, h headed) {
 	if commit, ok := d.refs.Branches[to.Head]; ok {
 		var err error
 		if files, err = d.read(ctx, commit, h.errands); err != nil {
-			for _, e := range h.errands {
-				failAll(e.plan.Items, err)
-			}
+			h.fail(err)
 			return
 		}
 		at = commit
 	} else if blocked := blocking(to.Head, d.refs); blocked != "" {
-		for _, e := range h.errands {
-			failAll(e.plan.Items, fmt.Errorf("branch %s cannot be made: there is a branch %s, and Git keeps one name either as a branch or as a folder of branches: set %sgit-branch-prefix",
-				to.Head, blocked, settings.Prefix))
-		}
+		h.fail(fmt.Errorf("branch %s cannot be made: there is a branch %s, and Git keeps one name either as a branch or as a folder of branches: set %sgit-branch-prefix",
+			to.Head, blocked, settings.Prefix))
 		return
 	}
 	d.draft(to, plan.NewTree(at, files), h.errands)
+	for _, e := range h.errands {
+		e.plan.Waits()
+	}
 }
 
 // blocking finds a branch whose name is a folder of head's, or has head as its
 // folder.
 func blocking(head string, refs plan.Refs) string {
-	for _, name := range sortedKeys(refs.Branches) {
-		if strings.HasPrefix(head, name+"/") || strings.HasPrefix(name, head+"/") {
-			return name
+	for i, c := range head {
+		if _, ok := refs.Branches[head[:i]]; ok && c == '/' {
+			return head[:i]
 		}
 	}
-	return ""
+	first := ""
+	for name := range refs.Branches {
+		if strings.HasPrefix(name, head+"/") && (first == "" || name < first) {
+			first = name
+		}
+	}
+	return first
 }
 
 // draft builds the plans of one branch, each on top of the one before.
@@ -171,7 +197,7 @@ func (d desk) read(ctx context.Context, commit string, es []*errand) (map[string
 		}
 		resolved, err := e.intent.Site.Site.Files(listings)
 		if err != nil {
-			failAll(e.intent.Items, fmt.Errorf("repository %s: %w", d.loc.URL, err))
+			failAll(e.intent.Items, fmt.Errorf("repository %s: %w", d.loc, err))
 			continue
 		}
 		e.intent.Site = resolved

@@ -74,13 +74,17 @@ func (w *wish) start() {
 	for i, t := range w.update.Tracks {
 		it := plan.Item{Track: t.Name, Alias: t.Alias, Image: t.Image, Strategy: t.Strategy}
 		it.Live = liveOf(live, t)
+		all := it.Live
 		var shared error
-		it.Live, shared = share(w.update.Tracks, i, it.Live)
+		it.Live, shared = share(w.update.Tracks, i, all)
 		switch {
 		case t.Err != nil:
 			it.State, it.Err, it.Reason = plan.Failed, t.Err, t.Err.Error()
 		case shared != nil:
 			it.State, it.Err, it.Reason = plan.Failed, shared, shared.Error()
+		case len(it.Live) == 0 && len(all) > 0 && !t.Force:
+			it.State = plan.NotLive
+			it.Reason = fmt.Sprintf("the application runs %v, which other images of the list stand for by their rules", all)
 		case w.app.Status.Reported && len(it.Live) == 0 && !t.Force:
 			it.State = plan.NotLive
 			it.CloseName = argo.CloseNames(t.Image.Repo, live)
@@ -103,17 +107,24 @@ func liveOf(live []image.Ref, t settings.Track) []image.Ref {
 	return out
 }
 
-// share keeps the live images that belong to track i and to no other track of
-// the same repository.
+// share keeps the live images that belong to track i where several tracks follow
+// one repository. An image that several of them stand for, or none, is an error
+// of all of them.
 func share(tracks []settings.Track, i int, live []image.Ref) ([]image.Ref, error) {
 	var own []image.Ref
 	for _, ref := range live {
+		owners := 0
+		for j, t := range tracks {
+			if t.Image.Repo == tracks[i].Image.Repo && plan.Owns(tracks, j, ref.Tag) {
+				owners++
+			}
+		}
+		if owners != 1 && !tracks[i].Force {
+			return nil, fmt.Errorf("image %s: the application runs %s, and the rules of several images of this repository admit it, or of none: make them exclude each other", tracks[i].Name, ref)
+		}
 		if plan.Owns(tracks, i, ref.Tag) {
 			own = append(own, ref)
 		}
-	}
-	if len(own) == 0 && len(live) > 0 && !tracks[i].Force {
-		return nil, fmt.Errorf("image %s: the application runs %v, and the rules of several images of this repository admit it, or none do: make them exclude each other", tracks[i].Name, live)
 	}
 	return own, nil
 }

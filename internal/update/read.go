@@ -17,8 +17,9 @@ import (
 
 // errand is one Application whose updates are written to Git.
 type errand struct {
-	intent plan.Intent // its Site is resolved once the files are known
-	base   string      // the branch to read, once the refs are known
+	intent   plan.Intent // its Site is resolved once the files are known
+	location plan.Location
+	base     string // the branch to read, once the refs are known
 	// plan is the result. Until it is built its Items are those of the intent.
 	plan plan.Plan
 }
@@ -27,20 +28,23 @@ type errand struct {
 // repository are planned together, repositories side by side.
 func (u *Updater) planGit(ctx context.Context, wishes []*wish) []plan.Plan {
 	var plans []plan.Plan
-	errands := map[plan.Location][]*errand{}
+	var open []*errand
+	r := rivals{}
 	for _, w := range wishes {
-		e, loc, done := u.errand(w)
+		e, done := u.errand(w)
+		r.add(e)
 		if done {
 			plans = append(plans, e.plan)
-			continue
+		} else {
+			open = append(open, e)
 		}
-		errands[loc] = append(errands[loc], e)
 	}
+	errands := byLocation(open)
 	var g errgroup.Group
 	g.SetLimit(cmp.Or(u.Options.Concurrency, 10))
 	for loc, es := range errands {
 		g.Go(func() error {
-			u.planLocation(ctx, loc, es)
+			u.planLocation(ctx, desk{u: u, loc: loc, rivals: r, heads: map[string][]headed{}}, es)
 			return nil
 		})
 	}
@@ -54,35 +58,52 @@ func (u *Updater) planGit(ctx context.Context, wishes []*wish) []plan.Plan {
 	return plans
 }
 
+// byLocation joins what is written to one repository by one credential, however
+// the URL is spelled; the spelling that sorts first is used.
+func byLocation(es []*errand) map[plan.Location][]*errand {
+	first := map[plan.Location]plan.Location{}
+	for _, e := range es {
+		if known, ok := first[e.location.Key()]; !ok || e.location.URL < known.URL {
+			first[e.location.Key()] = e.location
+		}
+	}
+	out := map[plan.Location][]*errand{}
+	for _, e := range es {
+		e.location = first[e.location.Key()]
+		out[e.location] = append(out[e.location], e)
+	}
+	return out
+}
+
 // errand tells where a wish is to be written. It is done already if there is
 // nothing to write or no place to write to.
-func (u *Updater) errand(w *wish) (e *errand, loc plan.Location, done bool) {
+func (u *Updater) errand(w *wish) (e *errand, done bool) {
 	wb := w.update.WriteBack
 	e = &errand{plan: plan.Plan{
 		App: w.app.Key, Origin: w.app.Origin, Method: wb.Method, Items: w.items, Warnings: w.update.Warnings, Err: w.err,
 	}}
-	if w.err != nil || !pending(w.items) {
-		return e, loc, true
+	if w.err != nil {
+		return e, true
 	}
 	if wb.Method == settings.MethodArgoCD {
 		holdAll(w.items, "nothing is there to patch: the application comes from a manifest file; set "+
 			settings.Prefix+"write-back-method to git to have the change committed")
-		return e, loc, true
+		return e, true
 	}
 	chosen, err := w.app.Choose(argo.Choice{Type: wb.Target.ImpliedType(), Repository: wb.Repository, Files: true})
 	if err != nil {
 		failAll(w.items, err)
-		return e, loc, true
+		return e, true
 	}
 	e.intent = plan.Intent{
 		App: w.app.Key, Origin: w.app.Origin, Update: w.update, Items: w.items, Reported: w.app.Status.Reported,
-		Site: plan.Resolved{Site: plan.Site{App: w.app.Key, Source: chosen.Source, Folder: chosen.Folder, Type: chosen.Type, Target: wb.Target, Namespace: u.Options.Namespace, Unreported: !w.app.Status.Reported}},
+		Site: plan.Resolved{Site: plan.Site{App: w.app.Key, Source: chosen.Source, Folder: chosen.Folder, Type: chosen.Type, Target: wb.Target, Namespace: u.Options.Namespace}},
 	}
-	loc = plan.Location{URL: chosen.Folder.RepoURL, Credential: wb.Credential}
+	e.location = plan.Location{URL: chosen.Folder.RepoURL, Credential: wb.Credential}
 	if wb.Credential.Kind == credential.Secret {
-		loc.Namespace = w.app.Namespace
+		e.location.Namespace = w.app.Namespace
 	}
-	return e, loc, false
+	return e, !pending(w.items)
 }
 
 func pending(items []plan.Item) bool {
@@ -106,9 +127,9 @@ func failAll(items []plan.Item, err error) {
 }
 
 // planLocation plans everything that is written to one repository.
-func (u *Updater) planLocation(ctx context.Context, loc plan.Location, es []*errand) {
-	at, refs, err := u.look(ctx, loc)
-	if err != nil {
+func (u *Updater) planLocation(ctx context.Context, d desk, es []*errand) {
+	var err error
+	if d.at, d.refs, err = u.look(ctx, d.loc); err != nil {
 		for _, e := range es {
 			failAll(e.plan.Items, err)
 		}
@@ -116,15 +137,14 @@ func (u *Updater) planLocation(ctx context.Context, loc plan.Location, es []*err
 	}
 	byBase := map[string][]*errand{}
 	for _, e := range es {
-		base, err := e.branch(refs)
+		base, err := e.branch(d.refs)
 		if err != nil {
-			failAll(e.plan.Items, fmt.Errorf("repository %s: %w", loc.URL, err))
+			failAll(e.plan.Items, fmt.Errorf("repository %s: %w", d.loc, err))
 			continue
 		}
 		e.base = base
 		byBase[base] = append(byBase[base], e)
 	}
-	d := desk{u: u, loc: loc, at: at, refs: refs, heads: map[string][]headed{}}
 	for _, base := range sortedKeys(byBase) {
 		d.planBase(ctx, base, byBase[base])
 	}
@@ -134,7 +154,7 @@ func (u *Updater) planLocation(ctx context.Context, loc plan.Location, es []*err
 func (u *Updater) look(ctx context.Context, loc plan.Location) (plan.Remote, plan.Refs, error) {
 	auth, err := u.Credentials.Git(ctx, loc)
 	if err != nil {
-		return plan.Remote{}, plan.Refs{}, fmt.Errorf("credential of repository %s: %w", loc.URL, err)
+		return plan.Remote{}, plan.Refs{}, fmt.Errorf("credential of repository %s: %w", loc, err)
 	}
 	at := plan.Remote{URL: loc.URL, Auth: auth}
 	refs, err := u.Git.Look(ctx, at)
