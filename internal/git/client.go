@@ -1,6 +1,7 @@
 package git
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -124,13 +125,10 @@ func (r *repository) look(ctx context.Context) (*packp.AdvRefs, error) {
 	}
 	adv, err := s.AdvertisedReferencesContext(ctx)
 	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(unfamiliar(err), s.Close())
 	}
 	if len(adv.References) == 0 {
 		return nil, errors.Join(transport.ErrEmptyRemoteRepository, s.Close())
-	}
-	if format := adv.Capabilities.Get(capability.ObjectFormat); len(format) > 0 && format[0] != "sha1" {
-		return nil, errors.Join(fmt.Errorf("its objects are named by %s: only sha1 is supported", format[0]), s.Close())
 	}
 	r.server = server{
 		capabilities: adv.Capabilities,
@@ -144,6 +142,17 @@ func (r *repository) look(ctx context.Context) (*packp.AdvRefs, error) {
 	}
 	// The other side of a stateful session is a process that waits for us.
 	return adv, s.Close()
+}
+
+// unfamiliar finds out whether it is the longer names of SHA-256 objects that
+// the library could not read. The line that it gives back has what the server
+// can do (gitprotocol-capabilities(5), object-format).
+func unfamiliar(err error) error {
+	var odd *packp.ErrUnexpectedData
+	if errors.As(err, &odd) && bytes.Contains(odd.Data, []byte("object-format=sha256")) {
+		return fmt.Errorf("%w: its objects are named by sha256: only sha1 is supported", errInvalid)
+	}
+	return err
 }
 
 // hangUp ends the session that is still open.
