@@ -3,21 +3,33 @@ package plan
 import (
 	"net/url"
 	"strings"
+	"unicode"
 )
 
-// ShownURL is a Git URL as it may be shown: without user and password.
+// ShownURL is a Git URL as it may be shown: without user and password, also
+// where it is not written in the way that URLs are. The user of SSH stays: it
+// is no secret and part of the address.
 func ShownURL(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil || u.User == nil {
+	raw = strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return -1
+		}
+		return c
+	}, strings.ToValidUTF8(raw, "?"))
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok {
 		return raw
 	}
-	switch u.Scheme {
-	case "ssh", "git+ssh":
-		u.User = url.User(u.User.Username()) // no secret, and part of the address
-	default:
-		u.User = nil // a token may stand in place of the name
+	end := len(rest)
+	if u, err := url.Parse(raw); err == nil {
+		if u.Scheme == "ssh" && u.User != nil {
+			u.User = url.User(u.User.Username())
+			return u.String()
+		}
+		authority, _, _ := strings.Cut(rest, "/")
+		end = len(authority)
 	}
-	return u.String()
+	return scheme + "://" + rest[strings.LastIndex(rest[:end], "@")+1:]
 }
 
 // repositoryKey is the same for two spellings of a URL that no server keeps

@@ -1,0 +1,85 @@
+package git
+
+import (
+	"errors"
+	"path"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+
+	"argocd-image-updater/internal/fault"
+	"argocd-image-updater/internal/plan"
+)
+
+// No link leads out of the repository.
+func FuzzRedirect(f *testing.F) {
+	for _, s := range [][4]string{
+		{"envs", "prod", "../base", "values.yaml"}, {"", "l", "..", ""}, {"", "l", "/etc", "passwd"}, {"a/b", "l", "../../..", "x"},
+		{"a", "l", "./b/../../a", ""}, {"", "l", "", ""}, {"a", "l", "..//..", "../x"},
+	} {
+		f.Add(s[0], s[1], s[2], s[3])
+	}
+	f.Fuzz(func(t *testing.T, dir, name, target, rest string) {
+		// What redirect is given: a folder that was reached, and what is left of a
+		// path that is asked for from the root.
+		dir = strings.TrimPrefix(path.Clean("/"+dir), "/")
+		got, err := redirect(dir, name, target, "")
+		if inside := path.Join("/root", dir, target); err == nil && inside != "/root" && !strings.HasPrefix(inside, "/root/") {
+			t.Errorf("link %q in %q to %q leads to %q", name, dir, target, got)
+		}
+		if err != nil {
+			return
+		}
+		// What is left is taken below the target, element by element.
+		if deeper, err := redirect(dir, name, target, rest); err != nil || path.Join("/", deeper) != path.Join("/", got, rest) {
+			t.Errorf("%q below %q leads to %q, %v", rest, got, deeper, err)
+		}
+	})
+}
+
+// A verdict is success only if the report says so of this branch, and it is
+// one short line.
+func FuzzVerdict(f *testing.F) {
+	for _, s := range [][3]string{
+		{"ok", "ok", ""}, {"ok", "non-fast-forward", ""}, {"ok", "pre-receive hook declined", "main is\nprotected"}, {"ok", "failed to update ref", ""},
+		{"index-pack abnormal exit", "unpacker error", "\x1b[31mdisk full"}, {"", "", ""},
+	} {
+		f.Add(s[0], s[1], s[2])
+	}
+	f.Fuzz(func(t *testing.T, unpack, status, said string) {
+		const name = "refs/heads/main"
+		report := &packp.ReportStatus{UnpackStatus: unpack, CommandStatuses: []*packp.CommandStatus{{ReferenceName: name, Status: status}}}
+		err := verdict(name, report, nil, said)
+		if (err == nil) != (unpack == "ok" && status == "ok") {
+			t.Fatalf("got %v", err)
+		}
+		if other := verdict("refs/heads/other", report, nil, said); !errors.Is(other, fault.ErrUnavailable) {
+			t.Errorf("of another branch: got %v", other)
+		}
+		if err == nil {
+			return
+		}
+		if len(err.Error()) > 2*maxWords+200 || strings.ContainsFunc(err.Error(), unicode.IsControl) {
+			t.Errorf("got %q", err)
+		}
+		if errors.Is(err, fault.ErrLostRace) != (unpack == "ok" && isRace(status)) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// No URL makes us panic, and none goes where nobody asked for.
+func FuzzDial(f *testing.F) {
+	for _, s := range []string{"https://h/x", "git@h:x", "ssh://h:1/x", "file:///x", "/x", "ftp://h/x", "git://h/x", "https://[::1]:1/x", ":", "", "ssh://h:99999999999/x"} {
+		f.Add(s)
+	}
+	c := New(Options{})
+	f.Fuzz(func(t *testing.T, raw string) {
+		e, err := c.dialled(plan.Remote{URL: raw})
+		if err == nil && e.transport == nil {
+			t.Errorf("%q: SSH without a key", raw)
+		}
+	})
+}
