@@ -11,7 +11,7 @@ import (
 	"argocd-image-updater/internal/plan"
 )
 
-func startRepository(t testing.TB, files map[string]string) (*itest.GitServer, *itest.Repo, plan.Remote) {
+func startRepository(t *testing.T, files map[string]string) (*itest.Repo, plan.Remote) {
 	t.Helper()
 	server, err := itest.StartGit(itest.GitOptions{Root: t.TempDir()})
 	if err != nil {
@@ -25,14 +25,14 @@ func startRepository(t testing.TB, files map[string]string) (*itest.GitServer, *
 	if err := repo.Commit(itest.Commit{Files: files}); err != nil {
 		t.Fatal(err)
 	}
-	return server, repo, plan.Remote{URL: server.URL("deploy"), Auth: credential.Git{From: "test"}}
+	return repo, plan.Remote{URL: server.URL("deploy"), Auth: credential.Git{From: "test"}}
 }
 
 // What is kept stays within its bound over many commits, by others and by us,
 // and what is read is right all the same.
 func TestWhatIsKeptIsBounded(t *testing.T) {
 	const bound, file = 20_000, 4_000
-	_, repo, at := startRepository(t, map[string]string{"ours": "0", "theirs": "0"})
+	repo, at := startRepository(t, map[string]string{"ours": "0", "theirs": "0"})
 	c := New(Options{MaxKept: bound})
 	r, err := c.repository(at)
 	if err != nil {
@@ -71,7 +71,7 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 
 // A token that is renewed each hour leaves nothing behind.
 func TestRenewedCredentialsLeaveNothing(t *testing.T) {
-	_, _, at := startRepository(t, map[string]string{"a": "1"})
+	_, at := startRepository(t, map[string]string{"a": "1"})
 	c := New(Options{})
 	for i := range 10 {
 		at.Auth.Username, at.Auth.Password = "x", fmt.Sprint("token ", i)
