@@ -125,10 +125,12 @@ func (r *repository) look(ctx context.Context) (*packp.AdvRefs, error) {
 	}
 	adv, err := s.AdvertisedReferencesContext(ctx)
 	if err != nil {
-		return nil, errors.Join(unfamiliar(err), s.Close())
+		_ = s.Close() // the first error says more
+		return nil, unfamiliar(err)
 	}
 	if len(adv.References) == 0 {
-		return nil, errors.Join(transport.ErrEmptyRemoteRepository, s.Close())
+		_ = s.Close()
+		return nil, transport.ErrEmptyRemoteRepository
 	}
 	r.server = server{
 		capabilities: adv.Capabilities,

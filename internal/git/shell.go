@@ -47,11 +47,13 @@ func openShell(ctx context.Context, at *transport.Endpoint, login keyAuth, progr
 	conn, channels, requests, err := ssh.NewClientConn(wire, address, login.config())
 	if err != nil {
 		s.unbind()
-		return nil, errors.Join(login.explain(err), wire.Close())
+		_ = wire.Close() // closed already, mostly
+		return nil, login.explain(err)
 	}
 	s.client = ssh.NewClient(conn, channels, requests)
 	if err := s.start(program + " " + quoted(at.Path)); err != nil {
-		return nil, errors.Join(err, s.Close())
+		_ = s.Close() // the first error says more
+		return nil, err
 	}
 	return s, nil
 }

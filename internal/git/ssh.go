@@ -77,12 +77,16 @@ func (a keyAuth) config() *ssh.ClientConfig {
 	}
 }
 
-// explain tells of a server that has no host key of the kinds that are known.
+// explain leaves out what the library puts before our own words, and tells of a
+// server that has no host key of the kinds that are known.
 func (a keyAuth) explain(err error) error {
 	var none *ssh.AlgorithmNegotiationError
 	if len(a.algorithms) > 0 && errors.As(err, &none) && none.What == "host key" {
 		return fmt.Errorf("%w of %s is of another kind (%s) than known hosts say (%s): find out why before you replace it there",
 			errHostKey, a.host, strings.Join(none.RequestedAlgorithms, ", "), strings.Join(a.algorithms, ", "))
+	}
+	if inner := errors.Unwrap(err); errors.Is(inner, errLogin) || errors.Is(inner, errHostKey) {
+		return inner
 	}
 	return err
 }
