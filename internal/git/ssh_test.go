@@ -66,12 +66,7 @@ func TestSSHLogins(t *testing.T) {
 		},
 		"key with a passphrase": func(s *shelled) {
 			locked := newKey(t, "hunter2")
-			s.config.PublicKeyCallback = func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-				if string(key.Marshal()) != string(locked.signer.PublicKey().Marshal()) {
-					return nil, errors.New("not this key")
-				}
-				return nil, nil
-			}
+			s.admitBy(only(locked.signer.PublicKey()))
 			s.at.Auth.SSHKey, s.at.Auth.Passphrase = locked.pem, "hunter2"
 		},
 		"insecure": func(s *shelled) { s.at.Auth.KnownHosts, s.at.Auth.Insecure = []byte{}, true },
@@ -152,11 +147,7 @@ func TestSSHRefusals(t *testing.T) {
 // A connection that breaks while we log in is no refusal.
 func TestSSHThatBreaksOff(t *testing.T) {
 	s := serveSSH(t)
-	s.config.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return nil, s.conns[len(s.conns)-1].Close()
-	}
+	s.admitBy(func(ssh.PublicKey) error { return s.conns[len(s.conns)-1].Close() })
 	if _, err := s.client.Look(t.Context(), s.at); !errors.Is(err, fault.ErrUnavailable) || errors.Is(err, fault.ErrDenied) {
 		t.Errorf("got %v", err)
 	}

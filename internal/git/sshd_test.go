@@ -58,6 +58,7 @@ type sshd struct {
 	wg       sync.WaitGroup
 
 	mu       sync.Mutex
+	admit    func(ssh.PublicKey) error
 	conns    []net.Conn
 	commands []string
 }
@@ -72,14 +73,12 @@ func startSSHD(t *testing.T, host ssh.Signer, may ssh.PublicKey) *sshd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sshd{T: t, listener: l, programs: strings.TrimSpace(string(out)), config: &ssh.ServerConfig{
-		PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-			if string(key.Marshal()) != string(may.Marshal()) {
-				return nil, errors.New("not this key")
-			}
-			return nil, nil
-		},
-	}}
+	s := &sshd{T: t, listener: l, programs: strings.TrimSpace(string(out)), admit: only(may), config: &ssh.ServerConfig{}}
+	s.config.PublicKeyCallback = func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return nil, s.admit(key)
+	}
 	s.config.AddHostKey(host)
 	s.wg.Go(func() {
 		for {
@@ -103,6 +102,23 @@ func startSSHD(t *testing.T, host ssh.Signer, may ssh.PublicKey) *sshd {
 		s.wg.Wait()
 	})
 	return s
+}
+
+// only admits one key.
+func only(may ssh.PublicKey) func(ssh.PublicKey) error {
+	return func(key ssh.PublicKey) error {
+		if string(key.Marshal()) != string(may.Marshal()) {
+			return errors.New("not this key")
+		}
+		return nil
+	}
+}
+
+// admitBy changes who is let in.
+func (s *sshd) admitBy(admit func(ssh.PublicKey) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.admit = admit
 }
 
 func (s *sshd) serve(wire net.Conn) {
