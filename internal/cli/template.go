@@ -1,15 +1,17 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"os"
-	"text/template"
 
 	"github.com/spf13/cobra"
 
 	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/image"
 	"argocd-image-updater/internal/plan"
+	"argocd-image-updater/internal/policy"
+	"argocd-image-updater/internal/settings"
 )
 
 func (sh shell) newTemplateCommand() *cobra.Command {
@@ -37,23 +39,25 @@ with two changes of an Application named example-app.`,
 }
 
 // readTemplate compiles the template in a file; "" is the default template.
-func readTemplate(path string) (*template.Template, error) {
+func readTemplate(path string) (*settings.Template, error) {
 	text := plan.DefaultMessage
 	if path != "" {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("commit message template: %w", err)
 		}
-		text = string(b)
+		if len(bytes.TrimSpace(b)) > 0 {
+			text = string(b)
+		}
 	}
-	t, err := plan.ParseTemplate("commit-message", text)
+	t, err := plan.CompileMessage(text)
 	if err != nil {
 		return nil, fmt.Errorf("commit message template %q: %w", path, err)
 	}
 	return t, nil
 }
 
-func (sh shell) runTemplate(t *template.Template, out output) error {
+func (sh shell) runTemplate(t *settings.Template, out output) error {
 	message, warning := plan.Message(t, samplePlan(), plan.WithTrailers)
 	if warning != "" {
 		return failed(fmt.Errorf("%s", warning))
@@ -71,7 +75,10 @@ func samplePlan() plan.Plan {
 		if err != nil {
 			panic(err) // the names below are constants
 		}
-		return plan.Item{Track: alias, Alias: alias, Image: ref, State: plan.Pending, Declared: ref.With(before, ""), New: ref.With(after, "")}
+		return plan.Item{
+			Track: alias, Alias: alias, Image: ref, State: plan.Pending, Declared: ref.With(before, ""), New: ref.With(after, ""),
+			Decision: policy.Decision{Choice: policy.Choice{Labels: map[string]string{"org.opencontainers.image.revision": "3f2a91c"}}},
+		}
 	}
 	return plan.Plan{
 		App: argo.Key{Namespace: "argocd", Name: "example-app"},

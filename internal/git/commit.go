@@ -15,31 +15,33 @@ import (
 	"argocd-image-updater/internal/plan"
 )
 
-// build makes the objects of a chain of commits on a parent.
-func build(s *store, parent plumbing.Hash, commits []plan.Commit) (plumbing.Hash, *overlay, error) {
+// build makes the objects of a chain of commits on a parent, and gives their
+// ids, of which there is at least one.
+func build(s *store, parent plumbing.Hash, commits []plan.Commit) (ids []string, written *overlay, err error) {
 	o := newOverlay(s)
 	base, err := object.GetCommit(o, parent)
 	if err != nil {
-		return parent, nil, fmt.Errorf("commit %s: %w", parent, err)
+		return nil, nil, fmt.Errorf("commit %s: %w", parent, err)
 	}
 	if len(commits) == 0 {
-		return parent, nil, fmt.Errorf("%w: no commits to push", errInvalid)
+		return nil, nil, fmt.Errorf("%w: no commits to push", errInvalid)
 	}
 	head, tree := parent, base.TreeHash
 	for _, c := range commits {
 		if strings.ContainsAny(c.Author.Name+c.Author.Email, "<>\n\x00") || strings.ContainsRune(c.Message, 0) {
-			return head, nil, fmt.Errorf("%w: %q <%s> as author, or the message, cannot stand in a commit", errInvalid, c.Author.Name, c.Author.Email)
+			return nil, nil, fmt.Errorf("%w: %q <%s> as author, or the message, cannot stand in a commit", errInvalid, c.Author.Name, c.Author.Email)
 		}
 		if tree, err = o.files(tree, c.Files); err != nil {
-			return head, nil, err
+			return nil, nil, err
 		}
 		who := object.Signature{Name: c.Author.Name, Email: c.Author.Email, When: c.When}
 		commit := object.Commit{Author: who, Committer: who, Message: c.Message, TreeHash: tree, ParentHashes: []plumbing.Hash{head}}
 		if head, err = o.add(plumbing.ZeroHash, commit.Encode); err != nil {
-			return head, nil, err
+			return nil, nil, err
 		}
+		ids = append(ids, head.String())
 	}
-	return head, o, nil
+	return ids, o, nil
 }
 
 // folder is what is to be written below one folder.

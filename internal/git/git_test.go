@@ -118,10 +118,11 @@ func TestRequestsDoNotGrowWithFiles(t *testing.T) {
 		if got := string(files["apps/000/values.yaml"].Bytes); got != "tag: 0\n" {
 			t.Fatalf("got %q", got)
 		}
-		head, err := s.client.Push(t.Context(), s.at, plan.Push{Branch: "main", Old: s.head("main"), Parent: s.head("main"), Commits: []plan.Commit{c}})
+		ids, err := s.client.Push(t.Context(), s.at, plan.Push{Branch: "main", Old: s.head("main"), Parent: s.head("main"), Commits: []plan.Commit{c}})
 		if err != nil {
 			t.Fatal(err)
 		}
+		head := ids[0]
 		if got, want := s.counts(), [4]int{1, 2, 1, 1}; got != want {
 			t.Errorf("%d files: info/refs, upload-pack, info/refs, receive-pack: %v requests, want %v", n, got, want)
 		}
@@ -278,9 +279,9 @@ func TestLostRace(t *testing.T) {
 func TestNewBranch(t *testing.T) {
 	s := serve(t, itest.GitOptions{}, itest.Commit{Files: map[string]string{"a": "1\n"}})
 	old := s.head("main")
-	head, err := s.client.Push(t.Context(), s.at, plan.Push{Branch: "image-update/app-1", Parent: old, Commits: []plan.Commit{commit("c", "a", "2\n")}})
-	if err != nil || head != s.head("image-update/app-1") || old != s.head("main") {
-		t.Errorf("head %s, %v", head, err)
+	ids, err := s.client.Push(t.Context(), s.at, plan.Push{Branch: "image-update/app-1", Parent: old, Commits: []plan.Commit{commit("c", "a", "2\n")}})
+	if err != nil || ids[0] != s.head("image-update/app-1") || old != s.head("main") {
+		t.Errorf("head %s, %v", ids, err)
 	}
 }
 

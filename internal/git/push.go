@@ -19,45 +19,49 @@ import (
 	"argocd-image-updater/internal/plan"
 )
 
-// Push puts a chain of commits on a branch, in one push, and returns the last
-// one. The branch moves from p.Old to it or does not move at all: fault.
+// Push puts a chain of commits on a branch, in one push, and returns their ids
+// in the same order. The branch moves from p.Old to it or does not move at all: fault.
 // ErrLostRace says that it was somewhere else, fault.ErrRefused that the server
 // did not want it, in the server's words.
-func (c *Client) Push(ctx context.Context, at plan.Remote, p plan.Push) (string, error) {
+func (c *Client) Push(ctx context.Context, at plan.Remote, p plan.Push) ([]string, error) {
 	r, err := c.repository(at)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	head, err := r.push(ctx, p)
+	ids, err := r.push(ctx, p)
 	if err != nil {
-		return "", fmt.Errorf("push to branch %s of %s: %w", p.Branch, plan.ShownURL(at.URL), classify(ctx, err))
+		return nil, fmt.Errorf("push to branch %s of %s: %w", p.Branch, plan.ShownURL(at.URL), classify(ctx, err))
 	}
-	return head.String(), nil
+	return ids, nil
 }
 
-func (r *repository) push(ctx context.Context, p plan.Push) (plumbing.Hash, error) {
+func (r *repository) push(ctx context.Context, p plan.Push) ([]string, error) {
 	name, parent := plumbing.NewBranchReferenceName(p.Branch), plumbing.NewHash(p.Parent)
 	if err := name.Validate(); err != nil || !plumbing.IsHash(p.Parent) || p.Old != "" && !plumbing.IsHash(p.Old) {
-		return parent, fmt.Errorf("%w: branch %q from %q on %q: a branch name and two commits expected", errInvalid, p.Branch, p.Old, p.Parent)
+		return nil, fmt.Errorf("%w: branch %q from %q on %q: a branch name and two commits expected", errInvalid, p.Branch, p.Old, p.Parent)
 	}
 	if r.server.capabilities == nil {
 		if _, err := r.look(ctx); err != nil {
-			return parent, err
+			return nil, err
 		}
 	}
 	if err := r.need(ctx, parent); err != nil {
-		return parent, err
+		return nil, err
 	}
-	head, written, err := build(r.store, parent, p.Commits)
+	ids, written, err := build(r.store, parent, p.Commits)
 	if err != nil {
-		return parent, err
+		return nil, err
 	}
+	head := plumbing.NewHash(ids[len(ids)-1])
 	if err := r.send(ctx, p, head, written); err != nil {
-		return parent, err
+		return nil, err
 	}
-	return head, r.keep(head, written)
+	if err := r.keep(head, written); err != nil {
+		r.store = newStore() // what was pushed is read again when it is needed
+	}
+	return ids, nil
 }
 
 // keep takes what the head is made of into the store, so that the next look at

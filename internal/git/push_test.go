@@ -26,7 +26,7 @@ func (s served) git(args ...string) string {
 }
 
 // push puts files on main.
-func (s served) push(files ...string) (string, error) {
+func (s served) push(files ...string) ([]string, error) {
 	s.Helper()
 	old := s.head("main")
 	return s.client.Push(s.Context(), s.at, plan.Push{Branch: "main", Old: old, Parent: old, Commits: []plan.Commit{commit("c", files...)}})
@@ -121,11 +121,11 @@ func TestPushIsDeterministic(t *testing.T) {
 			c.Files = append(c.Files, plan.FileWrite{Path: path, Bytes: []byte("new\n")})
 		}
 		old := s.head("main")
-		head, err := s.client.Push(t.Context(), s.at, plan.Push{Branch: "main", Old: old, Parent: old, Commits: []plan.Commit{c}})
+		ids, err := s.client.Push(t.Context(), s.at, plan.Push{Branch: "main", Old: old, Parent: old, Commits: []plan.Commit{c}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		heads = append(heads, head)
+		heads = append(heads, ids...)
 	}
 	if heads[0] != heads[1] {
 		t.Errorf("got %v", heads)

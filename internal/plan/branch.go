@@ -31,7 +31,7 @@ func HeadName(p Plan, wb settings.WriteBack) (string, error) {
 		name = wb.BranchPrefix + path.Base(changed[0].Image.Repo.Path()) + "-" + refSafe(changed[0].New)
 	}
 	if err := settings.CheckBranch(name); err != nil {
-		return "", fmt.Errorf("git-branch-prefix %q: %w", wb.BranchPrefix, err)
+		return "", fmt.Errorf("branch for %s (git-branch-prefix %q): %w: set git-branch to a template that gives another name", changed[0].New, wb.BranchPrefix, err)
 	}
 	return name, nil
 }

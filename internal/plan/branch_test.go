@@ -79,26 +79,22 @@ func TestTemplatesAreBounded(t *testing.T) {
 	for _, text := range []string{
 		"{{range 1000000000}}{{end}}",
 		"{{range $i := 1000000000}}{{end}}",
+		"{{with 100000000000}}{{range .}}{{end}}{{end}}",
 		"{{if true}}{{range len .AppChanges}}x{{end}}{{end}}",
-		`{{define "x"}}{{range 9}}{{end}}{{end}}`,
-		"{{with .AppChanges}}{{range 9}}{{end}}{{end}}",
+		`{{define "x"}}{{range .AppChanges}}{{template "x" $}}{{end}}{{end}}{{template "x" .}}`,
+		"{{range .AppChanges}}{{range $.AppChanges}}{{end}}{{end}}",
 		"{{$n := 1000000000}}{{range $n}}{{end}}",
+		"{{call .AppName}}",
 	} {
-		if _, err := ParseTemplate("t", text); err == nil {
+		if _, err := CompileMessage(text); err == nil {
 			t.Errorf("%s: compiled", text)
 		}
 	}
-	for _, text := range []string{
-		`{{define "x"}}{{template "x"}}{{end}}{{template "x"}}`,
-		`{{define "x"}}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa{{template "x"}}{{end}}{{template "x"}}`,
-		`{{printf "%900000d" 1}}`,
-	} {
-		tmpl, err := ParseTemplate("t", text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if out, err := render(tmpl, messageFields{}); err == nil {
-			t.Errorf("%s: printed %d bytes", text, len(out))
-		}
+	long, err := CompileMessage(`{{printf "%900000d" 1}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, warning := Message(long, changing(t, "a:1", "a:2"), WithoutTrailers); warning == "" {
+		t.Errorf("it printed %d bytes", len(text))
 	}
 }

@@ -119,10 +119,11 @@ func (c Changeset) together(o CommitOptions) Commit {
 
 func cutTrailers(message string) (body, trailers string) {
 	message = strings.TrimRight(message, "\n")
-	if i := strings.LastIndex(message, "\n\n"+Trailer+": "); i >= 0 {
-		return message[:i], message[i+2:]
+	if !endsInTrailers(message) {
+		return message, ""
 	}
-	return message, ""
+	i := strings.LastIndex(message, "\n\n")
+	return message[:i], message[i+2:]
 }
 
 // String tells a person where changes go: repository and branch.

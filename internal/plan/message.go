@@ -3,9 +3,9 @@ package plan
 import (
 	"fmt"
 	"strings"
-	"text/template"
 
 	"argocd-image-updater/internal/image"
+	"argocd-image-updater/internal/settings"
 )
 
 // messageFields is what a commit message template sees.
@@ -37,13 +37,21 @@ updates image {{ .Image }} tag '{{ .OldTag }}' to '{{ .NewTag }}'
 {{ end -}}
 `
 
+// maxMessage bounds a commit message, in bytes.
+const maxMessage = 64 << 10
+
+// CompileMessage compiles a commit message template.
+func CompileMessage(text string) (*settings.Template, error) {
+	return settings.CompileTemplate(text, ".AppChanges", ".Labels")
+}
+
 // Trailer is the key of the trailer by which commits of the updater are known.
 const Trailer = "Image-Updater-Application"
 
 // Message renders the commit message for the changes of p. A template that
 // fails on these changes gives the short default subject, as users of the
 // incumbent know it, and the failure as a warning.
-func Message(t *template.Template, p Plan, trailers Trailers) (text, warning string) {
+func Message(t *settings.Template, p Plan, trailers Trailers) (text, warning string) {
 	changed := p.Changed()
 	data := messageFields{AppName: p.App.Name, AppNamespace: p.App.Namespace}
 	for _, it := range changed {
@@ -58,7 +66,7 @@ func Message(t *template.Template, p Plan, trailers Trailers) (text, warning str
 		first := data.AppChanges[0]
 		data.Image, data.OldTag, data.NewTag = first.Image, first.OldTag, first.NewTag
 	}
-	text, err := render(t, data)
+	text, err := t.Render(data, maxMessage)
 	if text = tidy(text); err != nil || text == "" {
 		text = "build: update of application " + p.App.Name
 	}
@@ -66,9 +74,29 @@ func Message(t *template.Template, p Plan, trailers Trailers) (text, warning str
 		warning = fmt.Sprintf("commit message: %v; the default subject is used", err)
 	}
 	if trailers == WithTrailers {
-		text += "\n\n" + trailer(p, changed)
+		separator := "\n\n"
+		if endsInTrailers(text) {
+			separator = "\n" // Git takes only the last paragraph for trailers
+		}
+		text += separator + trailer(p, changed)
 	}
 	return text + "\n", warning
+}
+
+// endsInTrailers reports whether the last of several paragraphs is trailers,
+// git-interpret-trailers(1).
+func endsInTrailers(text string) bool {
+	i := strings.LastIndex(text, "\n\n")
+	if i < 0 {
+		return false
+	}
+	for line := range strings.SplitSeq(text[i+2:], "\n") {
+		key, _, ok := strings.Cut(line, ": ")
+		if !ok || strings.Trim(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // Trailers says whether machine-readable trailers end the message.

@@ -8,7 +8,7 @@ import (
 
 func message(t *testing.T, text string, p Plan, trailers Trailers) (string, string) {
 	t.Helper()
-	tmpl, err := ParseTemplate("commit-message", text)
+	tmpl, err := CompileMessage(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,6 +30,9 @@ func TestMessage(t *testing.T) {
 		{"top-level fields", "{{.Image}}: {{.OldTag}} to {{.NewTag}} [skip ci]", WithoutTrailers, "org/app: 1.0 to 1.1 [skip ci]\n"},
 		{"every field", "{{.AppNamespace}} {{range .AppChanges}}{{.Alias}}|{{.OldDigest}}|{{.NewDigest}}|{{.Labels}}\n{{end}}", WithoutTrailers,
 			"argocd |||map[]\n|" + sha + "||map[]\n"},
+		{"a trailer of its own", "up\n\nSigned-off-by: A <a@b>", WithTrailers, "up\n\nSigned-off-by: A <a@b>\nImage-Updater-Application: argocd/web\n" +
+			"Image-Updater-Change: ghcr.io/org/app 1.0 -> 1.1\nImage-Updater-Change: docker.io/library/nginx 1.26@" + sha + " -> 1.27\n"},
+		{"labels that are not there", "{{range .AppChanges}}{{with .Labels.rev}}{{.}}{{end}}{{range $k, $v := .Labels}}{{$k}}{{end}}{{end}}x", WithoutTrailers, "x\n"},
 		{"blank lines and spaces", "\n\n a  \n\n\n\nb\n\n", WithoutTrailers, " a\n\nb\n"},
 	} {
 		got, warning := message(t, c.template, two, c.trailers)

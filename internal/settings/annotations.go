@@ -59,10 +59,17 @@ func refuseDoubles(entries []listEntry, tracks []Track) {
 	for _, e := range entries {
 		if e.err == nil {
 			same[e.identity()] = append(same[e.identity()], strconv.Quote(e.text))
+			if e.identity() != e.name() {
+				same[e.name()] = append(same[e.name()], strconv.Quote(e.text))
+			}
 		}
 	}
 	for i, e := range entries {
-		if texts := same[e.identity()]; e.err == nil && len(texts) > 1 {
+		texts := same[e.identity()]
+		if len(texts) < 2 {
+			texts = same[e.name()] // an alias may be the name of another image
+		}
+		if e.err == nil && len(texts) > 1 {
 			tracks[i].Err = &ValueError{Object: "image " + e.name(), Key: keyImageList,
 				Reason: strings.Join(texts, " and ") + " cannot be told apart: give each an alias of its own"}
 		}

@@ -1,13 +1,10 @@
 package settings
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"text/template"
-	"text/template/parse"
 	"unicode"
 )
 
@@ -16,10 +13,7 @@ import (
 const maxBranch = 255
 
 // Head is the compiled template of a branch to push to.
-type Head struct {
-	text     string
-	template *template.Template
-}
+type Head struct{ template *Template }
 
 // HeadFields is what a head template may use.
 type HeadFields struct {
@@ -39,30 +33,17 @@ type HeadImage struct {
 }
 
 // String is the template as it was written.
-func (h *Head) String() string { return h.text }
+func (h *Head) String() string { return h.template.String() }
 
 // Render gives the name of the branch, cut after 255 bytes. The error says why
 // the result is no branch.
 func (h *Head) Render(f HeadFields) (string, error) {
-	var out boundedBuffer
-	if err := h.template.Execute(&out, f); err != nil && !errors.Is(err, errFull) {
+	text, err := h.template.Render(f, maxBranch)
+	if err != nil && !errors.Is(err, ErrTooLong) {
 		return "", err
 	}
-	name := strings.TrimSpace(out.String())
+	name := strings.TrimSpace(text)
 	return name, CheckBranch(name)
-}
-
-var errFull = errors.New("full")
-
-// boundedBuffer takes maxBranch bytes and then stops its writer.
-type boundedBuffer struct{ bytes.Buffer }
-
-func (b *boundedBuffer) Write(p []byte) (int, error) {
-	if room := maxBranch - b.Len(); len(p) > room {
-		b.Buffer.Write(p[:room])
-		return room, errFull
-	}
-	return b.Buffer.Write(p)
 }
 
 // branch reads base, base:template or :template.
@@ -123,66 +104,22 @@ func actionLength(s string) int {
 	return len(s)
 }
 
-// headFunctions are the functions that a head template may call: those that
-// read and compare, and printf.
-func headFunctions() map[string]any {
-	return map[string]any{
-		"and": true, "or": true, "not": true, "eq": true, "ne": true, "lt": true, "le": true, "gt": true, "ge": true,
-		"index": true, "len": true, "slice": true, "print": true, "printf": true,
-	}
-}
-
 // compileHead compiles a template and tries it, so that a field that does not
 // exist is found now and not when the first image changes.
 func compileHead(text string) (*Head, error) {
 	if text == "" {
 		return nil, errors.New("a template is missing after the colon")
 	}
-	const name = "git-branch"
-	trees, err := parse.Parse(name, text, "", "", headFunctions())
-	if err != nil {
-		return nil, fmt.Errorf("the template does not parse: %w", err)
-	}
-	tree := trees[name]
-	if len(trees) != 1 || tree == nil || !isBounded(tree.Root, 0) {
-		return nil, errors.New("the template may range over .Images, not one range in another, and define or call no other template")
-	}
-	t, err := template.New(name).AddParseTree(name, tree)
+	t, err := CompileTemplate(text, ".Images")
 	if err != nil {
 		return nil, err
 	}
-	head := &Head{text: text, template: t}
+	head := &Head{template: t}
 	_, err = head.Render(HeadFields{
 		AppName: "app", AppNamespace: "argocd", TargetKey: "0123abcd", SHA256: strings.Repeat("0", 64),
 		Images: []HeadImage{{Name: "org/image", Alias: "image", OldTag: "1.0.0", NewTag: "1.1.0"}},
 	})
 	return head, err
-}
-
-// isBounded reports whether a template ends soon: it calls no others, which
-// may call themselves, and its loops are over images, and not in loops.
-func isBounded(n parse.Node, loops int) bool {
-	switch n := n.(type) {
-	case *parse.ListNode:
-		return n == nil || !slices.ContainsFunc(n.Nodes, func(child parse.Node) bool { return !isBounded(child, loops) })
-	case *parse.RangeNode:
-		return loops == 0 && isImages(n.Pipe) && isBounded(n.List, 1) && isBounded(n.ElseList, 0)
-	case *parse.IfNode:
-		return isBounded(n.List, loops) && isBounded(n.ElseList, loops)
-	case *parse.WithNode:
-		return isBounded(n.List, loops) && isBounded(n.ElseList, loops)
-	case *parse.TemplateNode:
-		return false
-	}
-	return true
-}
-
-func isImages(p *parse.PipeNode) bool {
-	if len(p.Cmds) != 1 || len(p.Cmds[0].Args) != 1 {
-		return false
-	}
-	list := p.Cmds[0].Args[0].String()
-	return list == ".Images" || list == "$.Images"
 }
 
 // CheckBranch reports why a name is no branch by the rules of

@@ -181,7 +181,7 @@ func TestWriteBackRefuses(t *testing.T) {
 		{"git-branch", "main:{{template `git-branch`}}", "define or call no other template"},
 		{"git-branch", "main:{{range 1000000000}}{{end}}up", "may range over .Images"},
 		{"git-branch", "main:{{range or 1000000000 .Images}}{{end}}up", "may range over .Images"},
-		{"git-branch", "main:{{range .Images}}{{range $.Images}}{{end}}{{end}}up", "not one range in another"},
+		{"git-branch", "main:{{range .Images}}{{range $.Images}}{{end}}{{end}}up", "each once inside of the others"},
 		{"git-branch", "main:up {{.SHA256}}", `has a space`},
 		{"git-branch", "main:{{if false}}x{{end}}", "is empty"},
 		{"git-branch-prefix", "up..", "no branch can begin so"},

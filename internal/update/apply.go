@@ -70,7 +70,7 @@ type result struct {
 func (u *Updater) applyChangeset(ctx context.Context, c plan.Changeset, results chan<- result) {
 	tries, most := 1, cmp.Or(u.Options.Tries, 5)
 	commits := c.Commits(u.commitOptions())
-	commit, err := u.push(ctx, c, commits)
+	ids, err := u.push(ctx, c, commits)
 	for ; errors.Is(err, fault.ErrLostRace) && tries < most; tries++ {
 		if err = u.wait(ctx, tries); err != nil {
 			break
@@ -81,7 +81,7 @@ func (u *Updater) applyChangeset(ctx context.Context, c plan.Changeset, results 
 		if commits = c.Commits(u.commitOptions()); len(commits) == 0 {
 			break
 		}
-		commit, err = u.push(ctx, c, commits)
+		ids, err = u.push(ctx, c, commits)
 	}
 	if errors.Is(err, fault.ErrLostRace) {
 		err = fmt.Errorf("%d tries, and each time somebody else pushed first: %w", tries, err)
@@ -91,12 +91,18 @@ func (u *Updater) applyChangeset(ctx context.Context, c plan.Changeset, results 
 	}
 	for _, p := range c.Plans {
 		p.Items = slices.Clone(p.Items)
-		if err != nil {
+		r := result{plan: p}
+		switch {
+		case err != nil:
 			failAll(p.Items, err)
-		} else {
+		case len(p.Files) > 0:
 			succeed(p.Items)
+			r.commit = ids[0]
+			if len(ids) > 1 { // one for each plan that changes anything
+				ids = ids[1:]
+			}
 		}
-		results <- result{plan: p, commit: commit}
+		results <- r
 	}
 }
 
@@ -114,18 +120,22 @@ func (u *Updater) commitOptions() plan.CommitOptions {
 
 // push pushes commits to the head, if it still is where it was read. Once
 // begun it is not broken off by the end of ctx, only by Grace after it.
-func (u *Updater) push(ctx context.Context, c plan.Changeset, commits []plan.Commit) (string, error) {
+func (u *Updater) push(ctx context.Context, c plan.Changeset, commits []plan.Commit) ([]string, error) {
 	auth, err := u.Credentials.Git(ctx, c.To.Location)
 	if err != nil {
-		return "", fmt.Errorf("credential of repository %s: %w", c.To.Location, err)
+		return nil, fmt.Errorf("credential of repository %s: %w", c.To.Location, err)
 	}
 	if err := ctx.Err(); err != nil {
-		return "", err
+		return nil, err
 	}
 	sending, stop := u.graceful(ctx)
 	defer stop()
-	return u.Git.Push(sending, plan.Remote{URL: c.To.URL, Auth: auth},
+	ids, err := u.Git.Push(sending, plan.Remote{URL: c.To.URL, Auth: auth},
 		plan.Push{Branch: c.To.Head, Old: c.Old, Parent: c.At, Commits: commits})
+	if err != nil && sending.Err() != nil {
+		err = fmt.Errorf("the push was broken off at the end of the program, and whether the branch moved is not known: %w", err)
+	}
+	return ids, err
 }
 
 // graceful is a context that outlives ctx by Grace.

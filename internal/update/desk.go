@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/template"
 
 	"argocd-image-updater/internal/plan"
 	"argocd-image-updater/internal/settings"
@@ -219,16 +218,9 @@ func (u *Updater) build(to plan.Destination, tree *plan.Tree, e *errand) plan.Pl
 		trailers = plan.WithoutTrailers
 	}
 	var warning string
-	p.Message, warning = plan.Message(u.message(), p, trailers)
+	p.Message, warning = plan.Message(u.Options.Message, p, trailers)
 	if warning != "" {
 		p.Warnings = append(slices.Clone(p.Warnings), warning)
 	}
 	return p
-}
-
-func (u *Updater) message() *template.Template {
-	if u.Options.Message != nil {
-		return u.Options.Message
-	}
-	return template.Must(plan.ParseTemplate("commit-message", plan.DefaultMessage))
 }

@@ -14,7 +14,6 @@ package update
 
 import (
 	"context"
-	"text/template"
 	"time"
 
 	"argocd-image-updater/internal/argo"
@@ -65,9 +64,9 @@ type Git interface {
 	Look(ctx context.Context, at plan.Remote) (plan.Refs, error)
 	List(ctx context.Context, at plan.Remote, commit string, dirs []plan.Dir) (map[string]plan.Listing, error)
 	Read(ctx context.Context, at plan.Remote, commit string, paths []string) (map[string]plan.File, error)
-	// Push returns the last commit. It wraps fault.ErrLostRace if the branch is
-	// not where it was expected, and then nothing was changed.
-	Push(ctx context.Context, at plan.Remote, p plan.Push) (string, error)
+	// Push returns the ids of the commits. It wraps fault.ErrLostRace if the
+	// branch is not where it was expected, and then nothing was changed.
+	Push(ctx context.Context, at plan.Remote, p plan.Push) ([]string, error)
 }
 
 // Credentials finds what to log in with.
@@ -88,8 +87,8 @@ type Options struct {
 	Defaults settings.Defaults
 	// Registries says where images are asked for; it has to be set.
 	Registries settings.Registries
-	// Message is the commit message template; nil is plan.DefaultMessage.
-	Message *template.Template
+	// Message is the commit message template; it has to be set.
+	Message *settings.Template
 	// Author of the commits.
 	Author plan.Identity
 	// Grouping says how many commits one push has.

@@ -55,6 +55,10 @@ func newWorld(t *testing.T, tags map[string][]string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	message, err := plan.CompileMessage(plan.DefaultMessage)
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := &world{T: t, registry: reg, git: server, repo: repo}
 	w.Updater = &update.Updater{
 		Applications: w,
@@ -62,7 +66,7 @@ func newWorld(t *testing.T, tags map[string][]string) *world {
 		Git:          git.New(git.Options{}),
 		Credentials:  logins{},
 		Options: update.Options{
-			Namespace: "argocd", Registries: registries, Author: plan.Identity{Name: "bot", Email: "bot@example.com"}, Backoff: time.Millisecond,
+			Namespace: "argocd", Registries: registries, Message: message, Author: plan.Identity{Name: "bot", Email: "bot@example.com"}, Backoff: time.Millisecond,
 			Defaults: settings.Defaults{Platform: image.Platform{OS: "linux", Arch: "amd64"}},
 		},
 	}
