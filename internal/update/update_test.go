@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -399,3 +400,11 @@ func TestObserver(t *testing.T) {
 type observer func(update.Event)
 
 func (o observer) Observe(e update.Event) { o(e) }
+
+// gitIn runs a git command that reads the text.
+func (w *world) gitIn(text string, args ...string) (string, error) {
+	cmd := exec.CommandContext(w.Context(), "git", args...)
+	cmd.Dir, cmd.Stdin = w.repo.Dir, strings.NewReader(text)
+	out, err := cmd.Output()
+	return strings.TrimSpace(string(out)), err
+}

@@ -1,0 +1,178 @@
+package update_test
+
+import (
+	"strings"
+	"testing"
+
+	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/itest"
+	"argocd-image-updater/internal/plan"
+	"argocd-image-updater/internal/settings"
+	"argocd-image-updater/internal/update"
+)
+
+func values(tag string) string { return "image:\n  tag: " + tag + "\nother:\n  tag: " + tag + "\n" }
+
+// A push that was overtaken is made again from what is there now: nothing of
+// the first plan is pushed.
+func TestReplayForgetsTheFirstPlan(t *testing.T) {
+	w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
+	w.seed("main", "gone/pod.yaml", pod("reg.example.com/a:1.0.0"), "stays/pod.yaml", pod("reg.example.com/a:1.0.0"))
+	w.app("gone", "main", "image-list", "a=reg.example.com/a")
+	w.app("stays", "main", "image-list", "a=reg.example.com/a")
+	w.git.Break(itest.Fault{Kind: itest.KindReceivePack, Times: 1, Harm: itest.Before(func() {
+		tree, err := w.repo.Git("rev-parse", "main:stays")
+		if err == nil {
+			tree, err = w.gitIn("040000 tree "+tree+"\tstays\n", "mktree")
+		}
+		if err == nil {
+			tree, err = w.repo.Git("-c", "user.name=x", "-c", "user.email=x@y", "commit-tree", "-p", "main", "-m", "gone", tree)
+		}
+		if err == nil {
+			_, err = w.repo.Git("update-ref", "refs/heads/main", tree)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})})
+	w.want(w.cycle(), "gone a Failed…folder \"gone\" does not exist", "stays a Updated")
+	if _, err := w.repo.File("main", "gone/pod.yaml"); err == nil {
+		t.Error("the file that was removed is back")
+	}
+	w.image("main", "stays", "reg.example.com/a:1.1.0")
+}
+
+// What one Application only shows is not pushed with what another writes into
+// the same file.
+func TestNoopStaysOutOfOthersPushes(t *testing.T) {
+	w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
+	w.seed("main", "x/values.yaml", values("1.0.0"), "x/Chart.yaml", "name: x\n")
+	for name, key := range map[string]string{"noop": "image.tag", "real": "other.tag"} {
+		w.app(name, "main", "image-list", "a=reg.example.com/a", "write-back-target", "helmvalues:/x/values.yaml", "a.helm.image-tag", key, "a.force-update", "true")
+	}
+	for i := range w.apps {
+		w.apps[i].Sources[0].Directory, w.apps[i].Sources[0].Path = nil, "x"
+		if w.apps[i].Name == "noop" {
+			w.apps[i].Annotations[settings.Prefix+"write-back-method"] = "git:noop"
+		}
+	}
+	w.want(w.cycle(), "noop a Pending", "real a Updated")
+	if got, err := w.repo.File("main", "x/values.yaml"); err != nil || got != "image:\n  tag: 1.0.0\nother:\n  tag: 1.1.0\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// While one of two tracks of a repository is broken nobody can tell whose
+// container is whose.
+func TestABrokenTrackDoesNotWidenItsNeighbour(t *testing.T) {
+	w := newWorld(t, map[string][]string{"a": {"1.2.3", "1.4.0", "2.0.0", "2.4.0"}})
+	w.seed("main", "web/pod.yaml", pod("reg.example.com/a:1.2.3"), "web/two.yaml", pod("reg.example.com/a:2.0.0"))
+	w.app("web", "main", "image-list", "one=reg.example.com/a:~1, two=reg.example.com/a:~2", "one.allow-tags", "regexp:(")
+	w.want(w.cycle(), "web one Failed…allow-tags", "web two NotLive")
+	w.image("main", "web", "reg.example.com/a:1.2.3")
+}
+
+// Two tracks that want one key differently are both refused, in any order.
+func TestTwoTracksWantOneKey(t *testing.T) {
+	for _, list := range []string{"one=reg.example.com/a:~1, two=reg.example.com/b", "two=reg.example.com/b, one=reg.example.com/a:~1"} {
+		w := newWorld(t, map[string][]string{"a": {"1.1.0"}, "b": {"2.0.0"}})
+		w.seed("main", "x/values.yaml", values("1.0.0"), "x/Chart.yaml", "name: x\n")
+		w.app("x", "main", "image-list", list, "write-back-target", "helmvalues", "force-update", "true", "one.helm.image-tag", "image.tag", "two.helm.image-tag", "image.tag")
+		for _, line := range w.cycle() {
+			if !strings.Contains(line, "Failed") || !strings.Contains(line, "one") || !strings.Contains(line, "two") {
+				t.Errorf("%s: got %s", list, line)
+			}
+		}
+		if got := w.git.Count(itest.KindReceivePack).Requests; got != 0 {
+			t.Errorf("%s: %d pushes", list, got)
+		}
+	}
+}
+
+// An override that would say what is said beneath it already is not made.
+func TestNothingToOverride(t *testing.T) {
+	w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
+	w.seed("main", "x/kustomization.yaml", "images:\n- name: reg.example.com/a\n  newTag: 1.1.0\n", "y/kustomization.yaml", "resources: [../base]\n")
+	w.app("x", "main", "image-list", "a=reg.example.com/a")
+	w.app("y", "main", "image-list", "a=reg.example.com/a")
+	w.apps[1].Status = argo.Status{Reported: true, Images: []string{"reg.example.com/a:1.1.0"}, Types: []argo.Type{argo.TypeKustomize}}
+	for i := range w.apps {
+		w.apps[i].Sources[0].Directory = nil
+	}
+	w.want(w.cycle(), "x a AlreadyDeclared", "y a AlreadyDeclared")
+	if got := w.git.Count(itest.KindReceivePack).Requests; got != 0 {
+		t.Errorf("%d pushes", got)
+	}
+}
+
+// A head keeps its name while another base has nothing to change any more.
+func TestHeadsKeepTheirNames(t *testing.T) {
+	w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
+	for _, branch := range []string{"main", "next"} {
+		w.seed(branch, branch+"/pod.yaml", pod("reg.example.com/a:1.0.0"))
+		w.app(branch, branch, "image-list", "a=reg.example.com/a", "write-back-method", "git:branch")
+	}
+	w.apps[1].Sources[0].RepoURL = strings.TrimSuffix(w.apps[1].Sources[0].RepoURL, ".git") + ".git/" // another spelling
+	w.cycle()
+	w.branches("image-update/a-1.1.0-main", "image-update/a-1.1.0-next", "main", "next")
+	w.seed("main", "main/pod.yaml", pod("reg.example.com/a:1.1.0"))
+	w.want(w.cycle(), "main a AlreadyDeclared", "next a AlreadyDeclared image-update/a-1.1.0-next: waits on branch image-update/a-1.1.0-next to be merged into next")
+	w.branches("image-update/a-1.1.0-main", "image-update/a-1.1.0-next", "main", "next")
+}
+
+// Of two tracks the one whose images do not run is not live, and no error.
+func TestOneOfTwoTracksIsLive(t *testing.T) {
+	w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0", "2.0.0"}})
+	w.seed("main", "web/pod.yaml", pod("reg.example.com/a:1.0.0"))
+	w.app("web", "main", "image-list", "one=reg.example.com/a:~1, two=reg.example.com/a:~2")
+	w.apps[0].Status = argo.Status{Reported: true, Images: []string{"reg.example.com/a:1.0.0"}}
+	w.want(w.cycle(), "web one Updated", "web two NotLive")
+	// An image that both stand for is nobody's.
+	w.apps[0].Annotations[settings.Prefix+"image-list"] = "one=reg.example.com/a:~1, two=reg.example.com/a:>=1"
+	w.want(w.cycle(), "web one Failed…make them exclude each other", "web two Failed…make them exclude each other")
+}
+
+// A held change tells what it is held against.
+func TestHeldShowsWhatIsDeclared(t *testing.T) {
+	w := newWorld(t, map[string][]string{"a": {"1.0.0"}})
+	w.seed("main", "web/pod.yaml", pod("reg.example.com/a:9.0.0"))
+	w.app("web", "main", "image-list", "a=reg.example.com/a")
+	plans, err := w.Plan(t.Context(), update.Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if it := plans[0].Items[0]; it.State != plan.Held || it.Declared.Tag != "9.0.0" {
+		t.Errorf("got %s, declared %s", state(it.State), it.Declared)
+	}
+}
+
+// The type of an Application without status is found from its files for a
+// target of the user's choice as well.
+func TestTypeIsFoundForAnyOverride(t *testing.T) {
+	w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
+	w.seed("main", "x/kustomization.yaml", "images:\n- name: reg.example.com/a\n  newTag: 1.0.0\n")
+	w.app("x", "main", "image-list", "a=reg.example.com/a", "write-back-target", "x/.argocd-source-x.yaml")
+	w.apps[0].Sources[0].Directory = nil
+	w.want(w.cycle(), "x a Updated")
+	if got, err := w.repo.File("main", "x/.argocd-source-x.yaml"); err != nil || got != "kustomize:\n  images:\n  - reg.example.com/a:1.1.0\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// The outcome names the commit that holds the change.
+func TestOutcomesNameTheirCommits(t *testing.T) {
+	w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
+	w.seed("main", "one/pod.yaml", pod("reg.example.com/a:1.0.0"), "two/pod.yaml", pod("reg.example.com/a:1.0.0"))
+	w.app("one", "main", "image-list", "a=reg.example.com/a")
+	w.app("two", "main", "image-list", "a=reg.example.com/a")
+	plans, err := w.Plan(t.Context(), update.Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range w.Apply(t.Context(), plans) {
+		files, err := w.repo.Git("diff-tree", "--no-commit-id", "--name-only", "-r", o.Commit)
+		if want := o.App.Name + "/pod.yaml"; err != nil || files != want {
+			t.Errorf("commit %s changes %q, %v, want %s", o.Commit, files, err, want)
+		}
+	}
+}
