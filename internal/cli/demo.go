@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -17,7 +18,8 @@ import (
 )
 
 type demoOptions struct {
-	keep bool // leave the world running
+	keep   bool // leave the world running
+	output output
 }
 
 func (sh shell) newDemoCommand() *cobra.Command {
@@ -32,6 +34,7 @@ behind.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return failed(sh.runDemo(cmd.Context(), o)) },
 	}
 	cmd.Flags().BoolVar(&o.keep, "keep", false, "leave registry and repository running until interrupted, to play with them")
+	o.output.flag(cmd)
 	cmd.AddCommand(sh.newDemoPushCommand())
 	return cmd
 }
@@ -66,16 +69,29 @@ func (sh shell) runDemo(ctx context.Context, o *demoOptions) (err error) {
 	defer func() { err = errors.Join(err, w.Close()) }()
 	around := world{
 		applications: []string{w.Applications}, registriesConf: w.RegistriesConf, namespace: defaultNamespace, concurrency: 10,
+		log:    logOptions{level: "info", format: "text"},
 		author: plan.Identity{Name: "argocd-image-updater", Email: "noreply@argoproj.io"},
 	}
 	c, err := around.connect(sh, nil)
 	if err != nil {
 		return err
 	}
-	s := story{shell: sh, w: w, c: c}
-	if err := s.tell(ctx); err != nil || !o.keep {
+	s := &story{shell: sh, w: w, c: c}
+	if o.output == outputJSON {
+		s.out = io.Discard
+	}
+	if err := s.tell(ctx); err != nil {
 		return err
 	}
+	if o.output == outputJSON {
+		if err := writeJSON(sh.out, map[string]any{"cycles": s.cycles}); err != nil {
+			return err
+		}
+	}
+	if !o.keep {
+		return nil
+	}
+	s.out = sh.out
 	s.play()
 	<-ctx.Done()
 	return nil
@@ -84,11 +100,19 @@ func (sh shell) runDemo(ctx context.Context, o *demoOptions) (err error) {
 // story tells what happens in the demo.
 type story struct {
 	shell
-	w *demo.World
-	c connected
+	w      *demo.World
+	c      connected
+	cycles []demoCycle
 }
 
-func (s story) tell(ctx context.Context) error {
+// demoCycle is one chapter as -o json prints it.
+type demoCycle struct {
+	Title    string        `json:"title"`
+	Pushed   []string      `json:"pushed"`
+	Outcomes []outcomeView `json:"outcomes"`
+}
+
+func (s *story) tell(ctx context.Context) error {
 	fmt.Fprintln(s.out, "A team deploys three services, each to staging and to production, from one Git repository:")
 	files, err := s.w.Git(ctx, "ls-tree", "-r", "--name-only", demo.Branch)
 	if err != nil {
@@ -124,15 +148,18 @@ func build(name, tag string, hours int) demo.Build {
 	return demo.Build{Name: name, Tag: tag, Created: day(hours), Platform: thisPlatform()}
 }
 
-func (s story) chapter(title string) {
+func (s *story) chapter(title string) {
+	s.cycles = append(s.cycles, demoCycle{Title: title, Pushed: []string{}})
 	fmt.Fprintf(s.out, "\n%s\n%s\n\n", title, strings.Repeat("=", len(title)))
 }
 
-func (s story) push(ctx context.Context, builds ...demo.Build) error {
+func (s *story) push(ctx context.Context, builds ...demo.Build) error {
 	for _, b := range builds {
 		if err := demo.Push(ctx, s.w.Address, b); err != nil {
 			return fmt.Errorf("push %s:%s: %w", b.Name, b.Tag, err)
 		}
+		chapter := &s.cycles[len(s.cycles)-1]
+		chapter.Pushed = append(chapter.Pushed, fmt.Sprintf("%s/%s:%s", demo.Host, b.Name, b.Tag))
 		fmt.Fprintf(s.out, "  pushed %s/%s:%s, built %s\n", demo.Host, b.Name, b.Tag, b.Created.Format("Mon 15:04"))
 	}
 	fmt.Fprintln(s.out)
@@ -140,7 +167,7 @@ func (s story) push(ctx context.Context, builds ...demo.Build) error {
 }
 
 // cycle plans, shows the plan, tells more about it, and applies it.
-func (s story) cycle(ctx context.Context, more func([]plan.Plan)) error {
+func (s *story) cycle(ctx context.Context, more func([]plan.Plan)) error {
 	plans, err := s.c.Plan(ctx, update.Selection{Explain: true})
 	if err != nil {
 		return err
@@ -155,22 +182,45 @@ func (s story) cycle(ctx context.Context, more func([]plan.Plan)) error {
 			fmt.Fprint(s.out, s.paint().diffText(unifiedDiff(p.Files)))
 		}
 	}
-	updated := 0
-	for _, o := range s.c.Apply(ctx, plans) {
-		switch o.State {
-		case plan.Updated:
-			updated++
-		case plan.Failed:
+	outcomes := s.c.Apply(ctx, plans)
+	s.cycles[len(s.cycles)-1].Outcomes = viewOutcomes(outcomes)
+	var commits []string
+	for _, o := range outcomes {
+		switch {
+		case o.State == plan.Updated && !slices.Contains(commits, o.Commit):
+			commits = append(commits, o.Commit)
+		case o.State == plan.Failed:
 			return fmt.Errorf("application %s: %w", o.App, o.Err)
 		}
 	}
-	fmt.Fprintf(s.out, "\n%d images updated.\n", updated)
+	return s.commits(ctx, commits)
+}
+
+// commits shows what arrived in Git.
+func (s *story) commits(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		fmt.Fprintln(s.out, "\nNothing was written.")
+		return nil
+	}
+	fmt.Fprintf(s.out, "\n%d commits were pushed:\n\n", len(ids))
+	log, err := s.w.Git(ctx, append([]string{"show", "--no-patch", "--format=  %h %s%n%w(0,12,12)%b"}, ids[:1]...)...)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(s.out, strings.TrimRight(log, "\n")+"\n")
+	for _, id := range ids[1:] {
+		line, err := s.w.Git(ctx, "show", "--no-patch", "--format=  %h %s", id)
+		if err != nil {
+			return err
+		}
+		fmt.Fprint(s.out, line)
+	}
 	return nil
 }
 
 // reasons tells of each image once for each strategy why the other tags were
 // not chosen.
-func (s story) reasons(plans []plan.Plan) {
+func (s *story) reasons(plans []plan.Plan) {
 	var told []string
 	for _, p := range plans {
 		for _, it := range p.Items {
@@ -189,7 +239,7 @@ func (s story) reasons(plans []plan.Plan) {
 	}
 }
 
-func (s story) history(ctx context.Context) error {
+func (s *story) history(ctx context.Context) error {
 	log, err := s.w.Git(ctx, "log", "--all", "--graph", "--format=%h %an: %s%d", "--decorate=short")
 	if err != nil {
 		return err
@@ -199,7 +249,7 @@ func (s story) history(ctx context.Context) error {
 }
 
 // play tells how to go on.
-func (s story) play() {
+func (s *story) play() {
 	fmt.Fprintf(s.out, `
 The world is still running. In another terminal:
 

@@ -57,7 +57,7 @@ func (sh shell) runExplain(ctx context.Context, o *explainOptions) error {
 		return failed(err)
 	}
 	if o.output == outputJSON {
-		if err := writeJSON(sh.out, map[string]any{"applications": viewPlans(plans)}); err != nil {
+		if err := writeJSON(sh.out, map[string]any{"applications": viewPlans(plans), "problems": c.files.problemTexts()}); err != nil {
 			return err
 		}
 	} else {
@@ -140,6 +140,9 @@ func (sh shell) explainItem(it plan.Item) {
 	row("chosen", it.New.String())
 	row("state", sh.paint().state(it.State))
 	row("reason", it.Reason)
+	if it.State == plan.AlreadyDeclared || it.State == plan.NothingEligible {
+		row("", "No new image found")
+	}
 	for _, c := range it.Changes {
 		if c.Changed() {
 			row("change", fmt.Sprintf("%s: %s: %s -> %s", c.File, c.Path, orDash(c.Old), c.New))

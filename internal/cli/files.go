@@ -2,6 +2,10 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
 	"sync"
 
 	"argocd-image-updater/internal/argo"
@@ -13,6 +17,7 @@ import (
 type files struct {
 	paths     []string
 	namespace string
+	only      filter
 
 	mu    sync.Mutex
 	world file.World
@@ -30,7 +35,37 @@ func (f *files) List(ctx context.Context) ([]argo.Application, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.world = w
-	return w.Applications, nil
+	return slices.DeleteFunc(slices.Clone(w.Applications), func(a argo.Application) bool { return !f.only.admits(a) }), nil
+}
+
+// filter narrows down which Applications are looked at. The zero filter admits
+// all.
+type filter struct {
+	namespace string
+	names     []string // globs as in path.Match
+	label     string   // key=value
+}
+
+func (f filter) check() error {
+	for _, glob := range f.names {
+		if _, err := path.Match(glob, ""); err != nil {
+			return fmt.Errorf("--match-application-name %q: the glob does not parse", glob)
+		}
+	}
+	if key, _, ok := strings.Cut(f.label, "="); f.label != "" && (!ok || key == "" || strings.ContainsAny(f.label, "!,")) {
+		return fmt.Errorf("--match-application-label %q: one key=value expected", f.label)
+	}
+	return nil
+}
+
+func (f filter) admits(a argo.Application) bool {
+	key, value, _ := strings.Cut(f.label, "=")
+	return (f.namespace == "" || a.Namespace == f.namespace) &&
+		(f.label == "" || a.Labels[key] == value) &&
+		admits(f.names, func(glob string) bool {
+			ok, err := path.Match(glob, a.Name)
+			return ok && err == nil
+		})
 }
 
 // problemTexts tells what could not be read the last time.

@@ -49,7 +49,7 @@ func (l *logins) secret(scope credential.Scope, ref credential.Reference) (file.
 	}
 	s, ok := l.files.secret(argo.Key{Namespace: ref.Namespace, Name: ref.Name})
 	if !ok {
-		return s, fmt.Errorf("credential %s: no such Secret among the manifest files: add it to --applications, or use env:<VARIABLE>", ref)
+		return s, fmt.Errorf("credential %s: no such Secret among the manifest files: add it to --applications, or name another credential", ref)
 	}
 	return s, nil
 }
@@ -124,7 +124,10 @@ func hasLogin(s file.Secret) bool {
 // own is what the user has: a name and password in the environment for HTTP, a
 // key file for SSH.
 func (l *logins) own(url string) (credential.Git, error) {
-	if strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://") {
+	if strings.HasPrefix(url, "http://") {
+		return credential.Git{}, nil // a password would go in the clear
+	}
+	if strings.HasPrefix(url, "https://") {
 		password := l.env("GIT_PASSWORD")
 		if password == "" {
 			return credential.Git{}, nil

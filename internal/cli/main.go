@@ -16,6 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"argocd-image-updater/internal/update"
 )
 
 // Exit codes, the same for every command.
@@ -79,6 +81,9 @@ func (sh shell) run(ctx context.Context, args []string) int {
 	}
 	if e.cause != nil {
 		fmt.Fprintf(sh.err, "error: %v\n", e.cause)
+		if f := ran.Flags().Lookup("output"); f != nil && f.Value.String() == string(outputJSON) {
+			_ = writeJSON(sh.out, map[string]any{"error": e.cause.Error(), "class": string(update.Classify(e.cause))}) // it was told above
+		}
 	}
 	return e.code
 }
@@ -102,8 +107,9 @@ Argo CD Application, and commits it to the Git repository that Argo CD deploys.`
 // failed wraps an error of the work itself, as opposed to one of the command
 // line.
 func failed(err error) error {
-	if err == nil {
-		return nil
+	var known *exit
+	if err == nil || errors.As(err, &known) {
+		return err
 	}
 	return &exit{exitFailed, err}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"argocd-image-updater/internal/plan"
+	"argocd-image-updater/internal/settings"
 	"argocd-image-updater/internal/update"
 )
 
@@ -77,11 +78,15 @@ func (sh shell) runPlan(ctx context.Context, o *planOptions, sel update.Selectio
 // printPlans prints the table and then one diff for each branch.
 func (sh shell) printPlans(plans []plan.Plan) {
 	p := sh.paint()
+	if len(plans) == 0 {
+		fmt.Fprintf(sh.out, "No application carries the annotation %simage-list: nothing to update.\n", settings.Prefix)
+		return
+	}
 	p.summary(sh.out, plans)
 	for _, c := range plan.Group(plans) {
-		fmt.Fprintf(sh.out, "\n%s\n", c.To)
+		fmt.Fprintf(sh.out, "\n%s\n\n", c.To)
 		for _, each := range c.Plans {
-			fmt.Fprintf(sh.out, "%s\n", p.diffText(unifiedDiff(each.Files)))
+			fmt.Fprint(sh.out, p.diffText(unifiedDiff(each.Files)))
 		}
 	}
 }

@@ -48,3 +48,13 @@ func (p *progress) clear() {
 		fmt.Fprint(p.w, "\r\x1b[K")
 	}
 }
+
+// observers are told the same, one after the other.
+type observers []update.Observer
+
+// Observe tells each.
+func (os observers) Observe(e update.Event) {
+	for _, o := range os {
+		o.Observe(e)
+	}
+}

@@ -21,13 +21,19 @@ type report struct {
 	said map[string]string
 }
 
+// Observe tells at the begin of a cycle how much there is to do.
+func (r *report) Observe(e update.Event) {
+	if started, ok := e.(update.CycleStarted); ok {
+		r.log.Info(fmt.Sprintf("Checking %d applications", started.Applications))
+	}
+}
+
 // planned tells what will be done.
 func (r *report) planned(plans []plan.Plan) {
-	r.log.Info(fmt.Sprintf("Checking %d applications", len(plans)))
 	for _, p := range plans {
 		log := r.log.With("application", p.App.String())
 		for _, warning := range p.Warnings {
-			log.Warn(warning)
+			log.Log(context.Background(), r.once(p.App.String()+" "+warning, "", slog.LevelWarn), warning)
 		}
 		for _, it := range p.Changed() {
 			log.Info("Setting new image to "+it.New.String(), "alias", it.Alias, "from", it.Old().Version(), "branch", p.To.Head)
@@ -38,9 +44,10 @@ func (r *report) planned(plans []plan.Plan) {
 	}
 }
 
-// applied tells what became of it and returns the number of errors.
-func (r *report) applied(outcomes []plan.Outcome, applications int, took time.Duration) int {
-	var updated, skipped, errors int
+// applied tells what became of it and returns the number of errors, of which
+// some were found before.
+func (r *report) applied(outcomes []plan.Outcome, c cycleFigures) int {
+	updated, skipped, errors := 0, 0, c.problems
 	for _, o := range outcomes {
 		log := r.log.With("application", o.App.String(), "alias", o.Alias)
 		if o.Image.Name != "" {
@@ -54,6 +61,9 @@ func (r *report) applied(outcomes []plan.Outcome, applications int, took time.Du
 			errors++
 			r.failed(log, o)
 		case plan.AlreadyDeclared:
+			if o.Reason != "" {
+				log.Log(context.Background(), r.level(o), "Waiting", "reason", o.Reason, "image_tag", o.New.Version())
+			}
 			log.Debug("No new image found", "image_tag", o.New.Version())
 		case plan.NothingEligible:
 			skipped++
@@ -64,7 +74,7 @@ func (r *report) applied(outcomes []plan.Outcome, applications int, took time.Du
 		}
 	}
 	r.log.Info(fmt.Sprintf("Processing results: applications=%d images_considered=%d images_skipped=%d images_updated=%d errors=%d",
-		applications, considered(outcomes), skipped, updated, errors), "took", took.Round(time.Millisecond).String())
+		c.applications, considered(outcomes), skipped, updated, errors), "took", c.took.Round(time.Millisecond).String())
 	return errors
 }
 
@@ -80,15 +90,27 @@ func (r *report) failed(log *slog.Logger, o plan.Outcome) {
 
 // level is info for news and debug for what was said before.
 func (r *report) level(o plan.Outcome) slog.Level {
-	key, text := o.App.String()+" "+o.Track, stateName(o.State)+" "+o.Reason
-	if r.said[key] == text {
+	return r.once(o.App.String()+" "+o.Track, stateName(o.State)+" "+o.Reason, slog.LevelInfo)
+}
+
+// once is the level for a text that is new under its key, and debug for one
+// that is not.
+func (r *report) once(key, text string, level slog.Level) slog.Level {
+	if before, ok := r.said[key]; ok && before == text {
 		return slog.LevelDebug
 	}
 	if r.said == nil {
 		r.said = map[string]string{}
 	}
 	r.said[key] = text
-	return slog.LevelInfo
+	return level
+}
+
+// cycleFigures are what the last line of a cycle tells besides the outcomes.
+type cycleFigures struct {
+	applications int
+	problems     int // manifests that could not be read
+	took         time.Duration
 }
 
 func considered(outcomes []plan.Outcome) int {

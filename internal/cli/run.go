@@ -49,6 +49,7 @@ Then waits for the interval to pass and begins again, until it is interrupted.`,
 	f := cmd.Flags()
 	f.DurationVar(&o.interval, "interval", defaultInterval, "time from the start of one cycle to the next; 0 is one cycle")
 	f.BoolVar(&o.once, "once", false, "one cycle, then exit: 1 if anything failed")
+	incumbentFlags(f)
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be changed, and change nothing")
 	return cmd
 }
@@ -68,12 +69,12 @@ func (sh shell) runRun(ctx context.Context, o *runOptions) error {
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	progress := sh.newProgress()
-	c, err := o.connect(sh, progress)
+	progress, report := sh.newProgress(), &report{log: log, dryRun: o.dryRun}
+	c, err := o.connect(sh, observers{report, progress})
 	if err != nil {
 		return failed(err)
 	}
-	loop := loop{shell: sh, o: o, log: log, c: c, progress: progress, report: &report{log: log, dryRun: o.dryRun}}
+	loop := loop{shell: sh, o: o, log: log, c: c, progress: progress, report: report}
 	if o.once || o.interval == 0 {
 		return loop.once(ctx)
 	}
@@ -136,21 +137,21 @@ func (l loop) cycle(ctx context.Context) (errors int, err error) {
 	start := time.Now()
 	plans, err := l.c.Plan(ctx, update.Selection{})
 	l.progress.clear()
-	for _, text := range l.c.files.problemTexts() {
+	problems := l.c.files.problemTexts()
+	for _, text := range problems {
 		l.log.Error("Could not read a manifest", "error", text)
-		errors++
 	}
 	if err != nil {
-		return errors, err
+		return len(problems), err
 	}
 	l.report.planned(plans)
 	outcomes := plan.Outcomes(plans)
 	if !l.o.dryRun {
 		outcomes = l.c.Apply(ctx, plans)
 	}
-	errors += l.report.applied(outcomes, len(plans), time.Since(start))
+	errors = l.report.applied(outcomes, cycleFigures{applications: len(plans), problems: len(problems), took: time.Since(start)})
 	if l.o.output == outputJSON {
-		err = writeJSON(l.out, viewOutcomes(outcomes))
+		err = writeJSON(l.out, map[string]any{"outcomes": viewOutcomes(outcomes), "problems": problems})
 	}
 	return errors, err
 }

@@ -61,7 +61,7 @@ func (p paint) summary(w io.Writer, plans []plan.Plan) {
 		}
 		for _, it := range each.Items {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", each.App, it.Track, p.state(it.State), orDash(shortVersion(it.Declared)), orDash(shortVersion(it.New)))
-			if it.Reason != "" && it.State != plan.Pending && it.State != plan.AlreadyDeclared {
+			if it.Reason != "" && it.State != plan.Pending {
 				notes = append(notes, fmt.Sprintf("%s, %s: %s", each.App, it.Track, it.Reason))
 			}
 		}

@@ -41,11 +41,7 @@ IMAGE is neither constraint nor guard.`,
 	f.StringArrayVar(&o.spec.IgnoreTags, "ignore-tags", nil, "glob, or regexp:<expression>, of tags to leave out; may be repeated")
 	f.StringSliceVar(&o.spec.Platforms, "platforms", nil, "os/arch[/variant] that the image has to be built for")
 	f.StringVar(&o.credentials, "credentials", "", "credential reference, such as env:<VARIABLE>")
-	for _, name := range []string{"kubeconfig", "disable-kubernetes", "disable-kubernetes-events"} {
-		f.String(name, "", "")
-		f.Lookup(name).NoOptDefVal = "true"
-		_ = f.MarkDeprecated(name, "it does nothing here") // fails only for a flag that is not there
-	}
+	retire(f, retiredValues("kubeconfig"), retiredSwitches("disable-kubernetes", "disable-kubernetes-events"))
 	return cmd
 }
 

@@ -19,7 +19,6 @@ type applicationView struct {
 	Repository  string      `json:"repository,omitempty"`
 	Base        string      `json:"base,omitempty"`
 	Head        string      `json:"head,omitempty"`
-	Commit      string      `json:"commit,omitempty"`
 	Message     string      `json:"message,omitempty"`
 	Error       string      `json:"error,omitempty"`
 	Class       string      `json:"class,omitempty"`
@@ -173,7 +172,7 @@ type outcomeView struct {
 	Commit     string `json:"commit,omitempty"`
 }
 
-func viewOutcomes(outcomes []plan.Outcome) map[string]any {
+func viewOutcomes(outcomes []plan.Outcome) []outcomeView {
 	views := make([]outcomeView, 0, len(outcomes))
 	for _, o := range outcomes {
 		views = append(views, outcomeView{
@@ -181,7 +180,7 @@ func viewOutcomes(outcomes []plan.Outcome) map[string]any {
 			Repository: o.To.Location.String(), Branch: o.To.Head, Commit: o.Commit,
 		})
 	}
-	return map[string]any{"outcomes": views}
+	return views
 }
 
 // nameOf is the declared reference, or the image's name where nothing was

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,6 +25,7 @@ import (
 type world struct {
 	applications   []string
 	namespace      string
+	only           filter
 	registriesConf string
 	dockerConfig   string
 	sshKey         string
@@ -46,6 +46,9 @@ func (w *world) flags(cmd *cobra.Command, sh shell) {
 	f := cmd.Flags()
 	f.StringSliceVar(&w.applications, "applications", nil, "file or folder of Application manifests; may be repeated")
 	f.StringVar(&w.namespace, "argocd-namespace", cmp.Or(sh.env("ARGOCD_NAMESPACE"), defaultNamespace), "namespace of Argo CD, and of manifests that name none")
+	f.StringVar(&w.only.namespace, "application-namespace", "", "look at Applications of this namespace only")
+	f.StringSliceVar(&w.only.names, "match-application-name", nil, "look at Applications with this name only (glob); may be repeated")
+	f.StringVar(&w.only.label, "match-application-label", "", "look at Applications with this label only (key=value)")
 	f.StringVar(&w.grouping, "git-commit-grouping", cmp.Or(sh.env("GIT_COMMIT_GROUPING"), "application"), "commits of one push: one for each application, or one for the repository")
 	f.StringVar(&w.author.Name, "git-commit-user", cmp.Or(sh.env("GIT_COMMIT_USER"), "argocd-image-updater"), "author of commits")
 	f.StringVar(&w.author.Email, "git-commit-email", cmp.Or(sh.env("GIT_COMMIT_EMAIL"), "noreply@argoproj.io"), "mail address of the author")
@@ -106,12 +109,9 @@ type connected struct {
 
 // connect puts the rooms together.
 func (w *world) connect(sh shell, observer update.Observer) (connected, error) {
-	if w.concurrency < 1 {
-		return connected{}, fmt.Errorf("--max-concurrency %s: at least 1 expected", strconv.Itoa(w.concurrency))
-	}
-	grouping, err := parseGrouping(w.grouping)
+	grouping, err := w.check()
 	if err != nil {
-		return connected{}, err
+		return connected{}, &exit{exitUsage, err}
 	}
 	message, err := readTemplate(w.messagePath)
 	if err != nil {
@@ -122,7 +122,7 @@ func (w *world) connect(sh shell, observer update.Observer) (connected, error) {
 	if err != nil {
 		return connected{}, err
 	}
-	apps := &files{paths: w.applications, namespace: w.namespace}
+	apps := &files{paths: w.applications, namespace: w.namespace, only: w.only}
 	login := &logins{
 		env: sh.env, sshKey: w.sshKey, files: apps, namespace: w.namespace,
 		machine: env.New(env.Options{Lookup: sh.lookup, DockerConfig: w.dockerConfig}),
@@ -146,6 +146,20 @@ func (w *world) connect(sh shell, observer update.Observer) (connected, error) {
 			},
 		},
 	}, nil
+}
+
+// check finds what is wrong with the flags.
+func (w *world) check() (plan.Grouping, error) {
+	if w.concurrency < 1 {
+		return 0, fmt.Errorf("--max-concurrency %d: at least 1 expected", w.concurrency)
+	}
+	if _, err := w.log.parse(); err != nil {
+		return 0, err
+	}
+	if err := w.only.check(); err != nil {
+		return 0, err
+	}
+	return parseGrouping(w.grouping)
 }
 
 func (sh shell) lookup(name string) (string, bool) {

@@ -77,7 +77,7 @@ func listOf(p *parse.PipeNode, lists []string) (string, bool) {
 // String is the template as it was written.
 func (t *Template) String() string { return t.text }
 
-// ErrTooLong: a template printed more than it may.
+// ErrTooLong says that a template printed more than it may.
 var ErrTooLong = errors.New("the template prints too much")
 
 // Render executes the template. It prints at most so many bytes; with ErrTooLong

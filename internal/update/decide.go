@@ -118,11 +118,16 @@ func (u *Updater) answer(ctx context.Context, q *question, sel Selection) {
 	}
 }
 
+// asked tells where and with what a repository was asked for.
 func asked(at ImageSource) string {
-	if at.Credential.From == "" {
-		return at.Endpoint.String() + " without a credential"
+	where := at.Endpoint.String()
+	if host, _, _ := strings.Cut(where, "/"); !strings.HasSuffix(at.Endpoint.Registry.API, "//"+host) {
+		where += " at " + at.Endpoint.Registry.API
 	}
-	return at.Endpoint.String() + " with " + at.Credential.From
+	if at.Credential.From == "" {
+		return where + " without a credential"
+	}
+	return where + " with " + at.Credential.From
 }
 
 func (u *Updater) tags(ctx context.Context, q *question) (ImageSource, []string, error) {

@@ -25,7 +25,7 @@ type wish struct {
 // that left nothing to plan: the Applications could not be listed, nothing
 // matches the selection, or the context ended.
 func (u *Updater) Plan(ctx context.Context, sel Selection) ([]plan.Plan, error) {
-	wishes, err := u.wishes(ctx, sel)
+	wishes, others, err := u.wishes(ctx, sel)
 	if err != nil {
 		return nil, err
 	}
@@ -35,32 +35,36 @@ func (u *Updater) Plan(ctx context.Context, sel Selection) ([]plan.Plan, error) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	plans := u.planGit(ctx, wishes)
+	plans := u.planGit(ctx, wishes, others)
 	return plans, ctx.Err()
 }
 
-// wishes compiles the settings of every managed Application that is selected.
-func (u *Updater) wishes(ctx context.Context, sel Selection) ([]*wish, error) {
+// wishes compiles the settings of every managed Application: those that are
+// selected, and the others, which are not planned but may have a say.
+func (u *Updater) wishes(ctx context.Context, sel Selection) (out, others []*wish, err error) {
 	apps, err := u.Applications.List(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list applications: %w", err)
+		return nil, nil, fmt.Errorf("list applications: %w", err)
 	}
-	var out []*wish
 	for _, app := range apps {
-		if !settings.Managed(app) || !sel.admitsApp(app.Key) {
+		if !settings.Managed(app) {
 			continue
 		}
 		w := &wish{app: app}
 		w.update, w.err = settings.FromAnnotations(app, u.Options.Defaults)
 		w.start()
-		out = append(out, w)
+		if sel.admitsApp(app.Key) {
+			out = append(out, w)
+		} else {
+			others = append(others, w)
+		}
 	}
 	if len(out) == 0 && sel.App != "" {
-		return nil, fmt.Errorf("application %q: none of the %d applications that were read has this name and the annotation %simage-list",
+		return nil, nil, fmt.Errorf("application %q: none of the %d applications that were read has this name and the annotation %simage-list",
 			sel.App, len(apps), settings.Prefix)
 	}
 	slices.SortFunc(out, func(a, b *wish) int { return a.app.Compare(b.app.Key) })
-	return out, nil
+	return out, others, nil
 }
 
 func (s Selection) admitsApp(k argo.Key) bool {

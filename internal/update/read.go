@@ -26,10 +26,14 @@ type errand struct {
 
 // planGit turns the decisions into plans. Applications that write to one
 // repository are planned together, repositories side by side.
-func (u *Updater) planGit(ctx context.Context, wishes []*wish) []plan.Plan {
+func (u *Updater) planGit(ctx context.Context, wishes, others []*wish) []plan.Plan {
 	var plans []plan.Plan
 	var open []*errand
 	r := rivals{}
+	for _, w := range others {
+		e, _ := u.errand(w)
+		r.add(e)
+	}
 	for _, w := range wishes {
 		e, done := u.errand(w)
 		r.add(e)

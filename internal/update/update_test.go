@@ -338,7 +338,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		}
 		return plan.Group(got)
 	}
-	options := cmp.Options{cmp.Comparer(func(a, b image.Ref) bool { return a == b }), cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) })}
+	options := cmp.Options{cmp.Comparer(func(a, b image.Ref) bool { return a == b }), cmp.Comparer(errors.Is)}
 	if diff := cmp.Diff(plans(false), plans(true), options); diff != "" {
 		t.Error(diff)
 	}

@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/pflag"
+)
+
+// retired are flags of the incumbent that do nothing here. They are accepted,
+// so that a command line that worked goes on to work, and say so when they are
+// used. Flags that narrow what is done, or promise how, are not among them.
+type retired struct {
+	names    []string
+	switches bool // they take no value
+}
+
+func retiredValues(names ...string) retired   { return retired{names: names} }
+func retiredSwitches(names ...string) retired { return retired{names: names, switches: true} }
+
+func retire(f *pflag.FlagSet, lists ...retired) {
+	for _, list := range lists {
+		for _, name := range list.names {
+			f.String(name, "", "")
+			if list.switches {
+				f.Lookup(name).NoOptDefVal = "true"
+			}
+			_ = f.MarkDeprecated(name, "it does nothing here") // fails only for a flag that is not there
+		}
+	}
+}
+
+// unsupported are flags of the incumbent whose promise cannot be kept yet. To
+// pass over them would do something else than was asked for.
+func unsupported(f *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		f.Var(refused{name}, name, "")
+		_ = f.MarkHidden(name) // fails only for a flag that is not there
+	}
+}
+
+// refused is a flag that fails when it is used.
+type refused struct{ name string }
+
+func (refused) String() string { return "" }
+
+// Type names the value in the usage text.
+func (refused) Type() string { return "string" }
+
+// Set refuses.
+func (r refused) Set(string) error { return fmt.Errorf("--%s is not supported yet", r.name) }
+
+// incumbentFlags are those of run.
+func incumbentFlags(f *pflag.FlagSet) {
+	retire(f,
+		retiredValues("kubeconfig", "health-port", "metrics-port", "warmup-cache", "max-concurrent-apps", "max-concurrent-reconciles",
+			"metrics-bind-address", "metrics-secure", "health-probe-bind-address", "enable-http2", "leader-election", "leader-election-namespace",
+			"webhook-port", "docker-webhook-secret", "ghcr-webhook-secret", "quay-webhook-secret", "harbor-webhook-secret", "aliyun-acr-webhook-secret",
+			"acr-webhook-secret", "cloudevents-webhook-secret", "webhook-ratelimit-allowed", "webhook-require-secret", "tlsminversion", "tlsmaxversion", "tlsciphers",
+			"git-commit-signing-method"),
+		retiredSwitches("disable-kubernetes", "disable-kube-events", "disable-tls"))
+	unsupported(f, "applications-api", "argocd-server-addr", "argocd-auth-token", "argocd-grpc-web", "argocd-insecure", "argocd-plaintext",
+		"watch-namespaces", "enable-webhook", "git-commit-signing-key", "git-commit-sign-off", "git-commit-method")
+	for _, name := range []string{"argocd-grpc-web", "argocd-insecure", "argocd-plaintext", "enable-webhook", "git-commit-sign-off"} {
+		f.Lookup(name).NoOptDefVal = "true"
+	}
+}
+
+// admits reports whether a name is one of the globs; none admit all.
+func admits(globs []string, match func(glob string) bool) bool {
+	return len(globs) == 0 || slices.ContainsFunc(globs, match)
+}
