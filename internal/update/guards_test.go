@@ -176,3 +176,22 @@ func TestOutcomesNameTheirCommits(t *testing.T) {
 		}
 	}
 }
+
+// Looking at one Application alone shows the branch that a whole cycle uses.
+func TestSelectionDoesNotRenameHeads(t *testing.T) {
+	w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
+	for _, branch := range []string{"main", "next"} {
+		w.seed(branch, branch+"/pod.yaml", pod("reg.example.com/a:1.0.0"))
+		w.app(branch, branch, "image-list", "a=reg.example.com/a", "write-back-method", "git:branch")
+	}
+	plans, err := w.Plan(t.Context(), update.Selection{App: "main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plans) != 1 || plans[0].To.Head != "image-update/a-1.1.0-main" {
+		t.Errorf("got %v", plans)
+	}
+	if _, err := w.Plan(t.Context(), update.Selection{App: "none"}); err == nil {
+		t.Error("an application that is not there was found")
+	}
+}
