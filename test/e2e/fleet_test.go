@@ -39,11 +39,7 @@ type updater struct {
 
 func runUpdater(t *testing.T, f *fleet.Fleet, args ...string) *updater {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "argocd-image-updater")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "argocd-image-updater/cmd/argocd-image-updater").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	cmd := exec.CommandContext(t.Context(), binary,
+	cmd := exec.CommandContext(t.Context(), buildUpdater(t),
 		append([]string{"run", "--applications", f.Applications, "--registries-conf-path", f.RegistriesConf}, args...)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -54,6 +50,16 @@ func runUpdater(t *testing.T, f *fleet.Fleet, args ...string) *updater {
 		t.Fatal(err)
 	}
 	return &updater{T: t, cmd: cmd, lines: bufio.NewScanner(out)}
+}
+
+// buildUpdater builds the program and returns its path.
+func buildUpdater(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "argocd-image-updater")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "argocd-image-updater/cmd/argocd-image-updater").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return binary
 }
 
 // until reads the log up to a line with the text, which it returns.
