@@ -253,11 +253,11 @@ func (s *story) play() {
 	fmt.Fprintf(s.out, `
 The world is still running. In another terminal:
 
-  argocd-image-updater demo push %[1]s/team/web:1.6.0
-  argocd-image-updater plan --applications %[2]s --registries-conf-path %[3]s
-  argocd-image-updater run --once --applications %[2]s --registries-conf-path %[3]s
+  %[5]s demo push %[1]s/team/web:1.6.0
+  %[5]s plan --applications %[2]s --registries-conf-path %[3]s
+  %[5]s run --once --applications %[2]s --registries-conf-path %[3]s
   git -C %[4]s log -p -1 main
 
 Interrupt this one to end it.
-`, s.w.Address, s.w.Applications, s.w.RegistriesConf, s.w.Repository)
+`, s.w.Address, s.w.Applications, s.w.RegistriesConf, s.w.Repository, s.name)
 }

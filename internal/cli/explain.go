@@ -42,14 +42,7 @@ func (sh shell) runExplain(ctx context.Context, o *explainOptions) error {
 	if len(o.applications) == 0 {
 		return &exit{exitUsage, errNoApplications}
 	}
-	progress := sh.newProgress()
-	c, err := o.connect(sh, progress)
-	if err != nil {
-		return failed(err)
-	}
-	plans, err := c.Plan(ctx, update.Selection{App: o.app, Explain: true})
-	progress.clear()
-	sh.problems(c.files)
+	plans, problems, err := o.look(ctx, sh, update.Selection{App: o.app, Explain: true})
 	if err == nil {
 		plans, err = onlyTrack(plans, o.track)
 	}
@@ -57,7 +50,7 @@ func (sh shell) runExplain(ctx context.Context, o *explainOptions) error {
 		return failed(err)
 	}
 	if o.output == outputJSON {
-		if err := writeJSON(sh.out, map[string]any{"applications": viewPlans(plans), "problems": c.files.problemTexts()}); err != nil {
+		if err := writeJSON(sh.out, map[string]any{"applications": viewPlans(plans), "problems": problems}); err != nil {
 			return err
 		}
 	} else {
@@ -65,7 +58,7 @@ func (sh shell) runExplain(ctx context.Context, o *explainOptions) error {
 			sh.explainPlan(p)
 		}
 	}
-	return planExit(plans, nil)
+	return planExit(plans, problems)
 }
 
 // onlyTrack leaves of the plans the one track with that alias or image name;

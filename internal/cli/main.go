@@ -36,7 +36,10 @@ func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	sh := shell{out: os.Stdout, err: os.Stderr, env: os.Getenv}
+	// A reader that leaves, such as head, must not end the program before it has
+	// cleaned up; writing then fails and is passed over.
+	signal.Ignore(syscall.SIGPIPE)
+	sh := shell{name: os.Args[0], out: os.Stdout, err: os.Stderr, env: os.Getenv}
 	sh.tty = term.IsTerminal(int(os.Stdout.Fd()))
 	sh.errTTY = term.IsTerminal(int(os.Stderr.Fd()))
 	return sh.run(ctx, os.Args[1:])
@@ -44,6 +47,7 @@ func Main() int {
 
 // shell is what a command may touch of the process.
 type shell struct {
+	name     string // of the program, as it was called
 	out, err io.Writer
 	env      func(string) string
 	tty      bool // out is a terminal

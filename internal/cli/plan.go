@@ -53,26 +53,36 @@ func (sh shell) runPlan(ctx context.Context, o *planOptions, sel update.Selectio
 	if len(o.applications) == 0 {
 		return &exit{exitUsage, errNoApplications}
 	}
-	progress := sh.newProgress()
-	c, err := o.connect(sh, progress)
-	if err != nil {
-		return failed(err)
-	}
-	plans, err := c.Plan(ctx, sel)
-	progress.clear()
-	sh.problems(c.files)
+	plans, problems, err := o.look(ctx, sh, sel)
 	if err != nil {
 		return failed(err)
 	}
 	if o.output == outputJSON {
-		err = writeJSON(sh.out, map[string]any{"applications": viewPlans(plans), "problems": c.files.problemTexts()})
+		err = writeJSON(sh.out, map[string]any{"applications": viewPlans(plans), "problems": problems})
 	} else {
 		sh.printPlans(plans)
 	}
 	if err != nil {
 		return err
 	}
-	return o.exit(plans, c.files.problemTexts())
+	return o.exit(plans, problems)
+}
+
+// look plans, with progress on a terminal, and tells on stderr about manifests
+// that could not be read.
+func (w *world) look(ctx context.Context, sh shell, sel update.Selection) (plans []plan.Plan, problems []string, err error) {
+	progress := sh.newProgress()
+	c, err := w.connect(sh, progress)
+	if err != nil {
+		return nil, nil, err
+	}
+	plans, err = c.Plan(ctx, sel)
+	progress.clear()
+	problems = c.files.problemTexts()
+	for _, text := range problems {
+		fmt.Fprintf(sh.err, "error: %s\n", text)
+	}
+	return plans, problems, err
 }
 
 // printPlans prints the table and then one diff for each branch.
@@ -118,11 +128,4 @@ func has(plans []plan.Plan, state plan.State) bool {
 	return slices.ContainsFunc(plans, func(p plan.Plan) bool {
 		return slices.ContainsFunc(p.Items, func(it plan.Item) bool { return it.State == state })
 	})
-}
-
-// problems tells about manifest files that could not be read.
-func (sh shell) problems(f *files) {
-	for _, text := range f.problemTexts() {
-		fmt.Fprintf(sh.err, "error: %s\n", text)
-	}
 }
