@@ -104,8 +104,11 @@ func (b *build) round() bool {
 			continue
 		}
 		seen[f.Path] = true
-		if f.Err != nil {
+		switch {
+		case f.Err != nil:
 			return b.failAll(fmt.Errorf("file %q: %w", path, f.Err))
+		case !f.Exists && b.in.Site.Format == edit.Manifests:
+			return b.failAll(fmt.Errorf("file %q does not exist: correct the write-back-target", path))
 		}
 		if b.skip(f, edits) {
 			continue
@@ -158,12 +161,14 @@ func (b *build) refuse(path string, err error) bool {
 	if !errors.As(err, &refused) || refused.Track == "" {
 		return b.failAll(err)
 	}
+	closed := false
 	for i, it := range b.items {
 		if it.State == Pending && (it.Track == refused.Track || it.Track == refused.Other) {
 			b.fail(i, err)
+			closed = true
 		}
 	}
-	return false
+	return !closed && b.failAll(err)
 }
 
 func (b *build) failAll(err error) bool {
@@ -235,8 +240,8 @@ func (b *build) admit(i int, found []image.Ref) bool {
 		return true
 	}
 	declared := own
-	if len(declared) == 0 {
-		declared = it.Live
+	if len(found) == 0 {
+		declared = slices.Concat(own, it.Live)
 	}
 	for _, ref := range declared {
 		if reason, held := track.Policy.Guard(ref.Tag, it.New.Tag); held {

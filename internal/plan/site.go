@@ -132,7 +132,18 @@ func (s Site) override(listings map[string]Listing, source string) (Resolved, er
 func (s Site) hints(names []string, source string) []Hint {
 	switch s.Type {
 	case argo.TypeHelm:
-		return []Hint{{path.Join(source, "values.yaml"), edit.Values}}
+		hints := []Hint{{path.Join(source, "values.yaml"), edit.Values}}
+		if s.Source.Helm == nil {
+			return hints
+		}
+		for _, file := range s.Source.Helm.ValueFiles {
+			// Of several value files the last one counts. What is not in this
+			// repository ($ref, a URL) cannot be asked.
+			if p, err := join(source, file); err == nil && !strings.HasPrefix(file, "$") && !strings.Contains(file, "://") {
+				hints = append([]Hint{{p, edit.Values}}, hints...)
+			}
+		}
+		return hints
 	case argo.TypeKustomize:
 		own := kustomizationFile(names)
 		hints := []Hint{{path.Join(source, own), edit.Kustomization}}

@@ -195,3 +195,31 @@ func TestSelectionDoesNotRenameHeads(t *testing.T) {
 		t.Error("an application that is not there was found")
 	}
 }
+
+// What a value file of the Application says counts as declared, and so does
+// what runs, where the override says nothing.
+func TestTheGuardLooksBeneathTheOverride(t *testing.T) {
+	w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
+	chart := "name: x\n"
+	w.seed("main", "files/Chart.yaml", chart, "files/values.yaml", "image: {name: reg.example.com/a, tag: 1.0.0}\n",
+		"files/prod.yaml", "image: {name: reg.example.com/a, tag: 9.0.0}\n",
+		"live/Chart.yaml", chart, "live/values.yaml", "image: {name: reg.example.com/a, tag: 1.0.0}\n", "params/Chart.yaml", chart)
+	for _, name := range []string{"files", "live", "params"} {
+		w.app(name, "main", "image-list", "a=reg.example.com/a")
+	}
+	for i := range w.apps {
+		w.apps[i].Sources[0].Directory = nil
+	}
+	w.apps[0].Sources[0].Helm = &argo.Helm{ValueFiles: []string{"prod.yaml", "$values/x.yaml"}}
+	w.apps[1].Status = argo.Status{Reported: true, Images: []string{"reg.example.com/a:8.0.0"}, Types: []argo.Type{argo.TypeHelm}}
+	w.apps[2].Sources[0].Helm = &argo.Helm{Parameters: []argo.HelmParameter{{Name: "image.tag", Value: "7.0.0"}}}
+	w.want(w.cycle(), "files a Held…declared 9.0.0", "live a Held…8.0.0", "params a Held…declared 7.0.0")
+}
+
+// A manifest that a target names and that is not there is said to be missing.
+func TestAMissingManifestIsNamed(t *testing.T) {
+	w := newWorld(t, map[string][]string{"a": {"1.0.0"}})
+	w.seed("main", "web/pod.yaml", pod("reg.example.com/a:1.0.0"))
+	w.app("web", "main", "image-list", "a=reg.example.com/a", "write-back-target", "manifests:none.yaml")
+	w.want(w.cycle(), "web a Failed…\"web/none.yaml\" does not exist")
+}
