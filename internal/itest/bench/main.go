@@ -37,7 +37,7 @@ func run(ctx context.Context, binary string) error {
 	fmt.Printf("%d applications of %d images, %d image repositories of %d tags, one Git repository of %d files; %s, %d cores\n\n",
 		size.Applications, size.Images, size.Repositories, size.Tags, size.Files, runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU())
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "case\tseconds\tcpu s\tpeak MB\ttag lists\tfetches\tfetched KB\tpushes\tpushed KB\tcommits\t")
+	fmt.Fprintln(t, "case\tseconds\tcpu s\tpeak MB\ttag lists\tread KB\tfetches\tread KB\tsent KB\tpushes\tsent KB\tcommits\t")
 	for _, c := range []trial{
 		{name: "commit per application", grouping: "application"},
 		{name: "one commit", grouping: "repository"},
@@ -163,7 +163,8 @@ func (t trial) print(f *fleet.Fleet, cycle int, figures []string) {
 	if err != nil {
 		commits = nil
 	}
-	fmt.Fprintf(t.out, "%s, cycle %d\t%s\t%d\t%d\t%s\t%d\t%s\t%d\t\n", t.name, cycle, strings.Join(figures, "\t"),
-		f.Registry.Count(itest.KindTags).Requests, fetchRefs.Requests+fetch.Requests, kb(fetchRefs.Out+fetch.Out),
+	tags := f.Registry.Count(itest.KindTags)
+	fmt.Fprintf(t.out, "%s, cycle %d\t%s\t%d\t%s\t%d\t%s\t%s\t%d\t%s\t%d\t\n", t.name, cycle, strings.Join(figures, "\t"),
+		tags.Requests, kb(tags.Out), fetchRefs.Requests+fetch.Requests, kb(fetchRefs.Out+fetch.Out), kb(fetchRefs.In+fetch.In),
 		push.Requests, kb(pushRefs.In+push.In), len(commits)-1)
 }
