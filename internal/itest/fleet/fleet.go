@@ -94,7 +94,7 @@ func (s Size) files() map[string]string {
 		dir := fmt.Sprintf("apps/app-%04d/", app)
 		files[dir+"Chart.yaml"] = fmt.Sprintf("apiVersion: v2\nname: app-%04d\nversion: 0.1.0\n", app)
 		var b strings.Builder
-		b.WriteString("# values of this application\n")
+		fmt.Fprintf(&b, "# values of application %d, which no other has\n", app)
 		for img := range s.Images {
 			fmt.Fprintf(&b, "image%d:\n  name: %s/%s\n  tag: 1.0.0   # by the updater\n\n", img, Host, s.name(app, img))
 		}
