@@ -89,7 +89,7 @@ func TestPlanPrintsAPatch(t *testing.T) {
 			t.Fatalf("git %v: %v\n%s", args, err, msg)
 		}
 	}
-	applied, err := os.ReadFile(filepath.Join(work, "staging/web/values.yaml"))
+	applied, err := os.ReadFile(filepath.Join(work, "staging", "web", "values.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
