@@ -12,7 +12,7 @@ RACE     := $(if $(CAN_RACE),-race)
 export PATH := $(PATH):/usr/sbin:/usr/local/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-real lint bench gen
+.PHONY: help build demo test test-real lint bench fuzz gen
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,17 @@ lint: ## check format and style
 bench: build ## measure: time and memory of the pure rooms, and a large fleet from end to end
 	go test -run '^$$' -bench . -benchmem ./...
 	go run ./internal/itest/bench -binary $(BIN)
+
+# How long each parser is tried: a number of inputs, or a duration.
+FUZZTIME ?= 5000x
+
+fuzz: ## try every parser with invented input
+	@set -e; mkdir -p bin; for pkg in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg >bin/fuzz.log 2>&1 || { cat bin/fuzz.log; exit 1; }; \
+		done; \
+	done
 
 gen: ## write what is generated: the import table of ARCHITECTURE.md
 	go test . -run '^TestImportTable$$' -update

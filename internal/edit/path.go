@@ -102,9 +102,12 @@ func (s *search) descend(at slot, used int) {
 	case n.Kind == yaml.MappingNode:
 		s.descendMap(n, used)
 	case n.Kind == yaml.SequenceNode && s.parts[used][0] == '[':
-		if indexes, ok := parseIndexes(s.parts[used]); ok {
-			s.descendList(at, indexes, used+1)
+		indexes, ok := parseIndexes(s.parts[used])
+		if !ok {
+			s.end(used, found{}, &RefusedError{Line: n.Line, Reason: "has an index that is no number in brackets", Remedy: "write it as [0]"})
+			return
 		}
+		s.descendList(at, indexes, used+1)
 	case isNull(n):
 		s.end(used, found{within: n, rest: s.parts[used:]}, nil)
 	case n.Kind == yaml.SequenceNode:

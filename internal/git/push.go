@@ -42,6 +42,9 @@ func (r *repository) push(ctx context.Context, p plan.Push) ([]string, error) {
 	if err := name.Validate(); err != nil || !plumbing.IsHash(p.Parent) || p.Old != "" && !plumbing.IsHash(p.Old) {
 		return nil, fmt.Errorf("%w: branch %q from %q on %q: a branch name and two commits expected", errInvalid, p.Branch, p.Old, p.Parent)
 	}
+	if p.Old != "" && p.Old != p.Parent {
+		return nil, fmt.Errorf("%w: commits on %s cannot be put on a branch at %s without force", errInvalid, p.Parent, p.Old)
+	}
 	if r.server.capabilities == nil {
 		if _, err := r.look(ctx); err != nil {
 			return nil, err
@@ -55,13 +58,33 @@ func (r *repository) push(ctx context.Context, p plan.Push) ([]string, error) {
 		return nil, err
 	}
 	head := plumbing.NewHash(ids[len(ids)-1])
-	if err := r.send(ctx, p, head, written); err != nil {
+	err = r.send(ctx, p, head, written)
+	if errors.Is(err, errNoReport) {
+		err = r.settle(ctx, name, head, err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := r.keep(head, written); err != nil {
 		r.store = newStore() // what was pushed is read again when it is needed
 	}
 	return ids, nil
+}
+
+// errNoReport marks a push that was sent and about which nothing came back.
+var errNoReport = errors.New("the push was sent, and no report of it came back")
+
+// settle looks where the branch is after a push without a report: the branch
+// tells what the connection did not.
+func (r *repository) settle(ctx context.Context, name plumbing.ReferenceName, head plumbing.Hash, unclear error) error {
+	adv, err := r.look(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w; whether the branch moved is not known", unclear)
+	case adv.References[name.String()] == head:
+		return nil
+	}
+	return unclear
 }
 
 // keep takes what the head is made of into the store, so that the next look at
@@ -154,9 +177,9 @@ func state(h plumbing.Hash) string {
 func verdict(name plumbing.ReferenceName, report *packp.ReportStatus, err error, said string) error {
 	if report == nil {
 		if err == nil {
-			err = errors.New("the server reports nothing; whether the branch moved is not known")
+			err = errors.New("the server reports nothing")
 		}
-		return err
+		return fmt.Errorf("%w: %w", errNoReport, err)
 	}
 	words := tidy(said)
 	if report.UnpackStatus != "ok" {

@@ -3,6 +3,7 @@ package git_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -254,5 +255,35 @@ func TestLoginsDoNotShare(t *testing.T) {
 	other.Auth = credential.Git{Username: "u", Password: "wrong", From: s.at.Auth.From}
 	if _, err := s.client.Read(t.Context(), other, head, []string{"a"}); !errors.Is(err, fault.ErrDenied) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A push whose report is lost on the way back is looked after: the branch tells
+// what became of it.
+func TestALostReportIsLookedAfter(t *testing.T) {
+	s := serve(t, itest.GitOptions{}, itest.Commit{Files: map[string]string{"a": "1\n"}})
+	s.server.Break(itest.Fault{Kind: itest.KindReceivePack, Times: 1, Harm: itest.Cut()})
+	ids, err := s.push("a", "2\n")
+	if err != nil || len(ids) != 1 || ids[0] != s.head("main") {
+		t.Errorf("pushed %v, %v; the branch is at %s", ids, err, s.head("main"))
+	}
+	// One that never arrived is not taken for one that did.
+	s.server.Break(itest.Fault{Kind: itest.KindReceivePack, Times: 1, Harm: itest.Status(http.StatusBadGateway)})
+	if ids, err := s.push("a", "3\n"); !errors.Is(err, fault.ErrUnavailable) || ids != nil {
+		t.Errorf("pushed %v, %v", ids, err)
+	}
+}
+
+// What could only be put on the branch by force is not sent.
+func TestPushNeverForces(t *testing.T) {
+	s := serve(t, itest.GitOptions{}, itest.Commit{Files: map[string]string{"a": "1\n"}})
+	if err := s.repo.Commit(itest.Commit{Branch: "other", Files: map[string]string{"b": "1\n"}}); err != nil {
+		t.Fatal(err)
+	}
+	old, other := s.head("main"), s.head("other")
+	s.server.Reset()
+	_, err := s.client.Push(t.Context(), s.at, plan.Push{Branch: "main", Old: old, Parent: other, Commits: []plan.Commit{commit("c", "a", "2\n")}})
+	if err == nil || s.head("main") != old || s.server.Count(itest.KindReceivePack).Requests != 0 {
+		t.Errorf("got %v, the branch is at %s", err, s.head("main"))
 	}
 }
