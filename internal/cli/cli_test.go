@@ -128,7 +128,7 @@ func TestExplainNamesEveryTag(t *testing.T) {
 func TestTestCommand(t *testing.T) {
 	term := newTerminal(t)
 	conf := []string{"--registries-conf-path", term.world.RegistriesConf}
-	term.wants(append([]string{"test", "registry.example.com/team/web:9.9"}, conf...), 0, `latest image according to constraint is registry.example.com/team/web:2\.0\.0\n$`)
+	term.wants(append([]string{"test", "registry.example.com/team/web:9.9"}, conf...), 0, `(?m)^latest image according to constraint is registry.example.com/team/web:2\.0\.0$`)
 	term.wants(append([]string{"test", "registry.example.com/team/web", "--semver-constraint", "1.x", "--kubeconfig", "/k"}, conf...), 0, `web:1\.3\.0`)
 	term.wants(append([]string{"test", "registry.example.com/team/web", "--update-strategy", "latest"}, conf...), 0, `web:1\.4\.0-rc1`)
 	term.wants(append([]string{"test", "registry.example.com/team/web", "--allow-tags", "regexp:^x"}, conf...), 0, "No new image found")

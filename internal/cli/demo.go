@@ -51,7 +51,11 @@ func (sh shell) newDemoPushCommand() *cobra.Command {
 				return &exit{exitUsage, fmt.Errorf("image %q: 127.0.0.1:<port>/<name>:<tag> expected", args[0])}
 			}
 			b := demo.Build{Name: ref.Repo.Path(), Tag: ref.Tag, Created: time.Now(), Platform: thisPlatform()}
-			return failed(demo.Push(cmd.Context(), ref.Repo.Registry(), b))
+			if err := demo.Push(cmd.Context(), ref.Repo.Registry(), b); err != nil {
+				return failed(err)
+			}
+			_, err = fmt.Fprintf(sh.out, "pushed %s/%s:%s\n", demo.Host, b.Name, b.Tag)
+			return failed(err)
 		},
 	}
 }

@@ -138,7 +138,10 @@ func (sh shell) explainItem(it plan.Item) {
 	}
 	for _, c := range it.Changes {
 		if c.Changed() {
-			row("change", fmt.Sprintf("%s: %s: %s -> %s", c.File, c.Path, orDash(c.Old), c.New))
+			row("change", fmt.Sprintf("%s: %s: %s -> %s", c.File, c.Path, orDash(c.Old), orDash(c.New)))
+			if len(c.Via) > 0 {
+				row("followed by", strings.Join(c.Via, ", "))
+			}
 		}
 	}
 	_ = t.Flush() // a broken pipe ends the program at the next write

@@ -60,7 +60,7 @@ func (sh shell) runPlan(ctx context.Context, o *planOptions, sel update.Selectio
 	if o.output == outputJSON {
 		err = writeJSON(sh.out, map[string]any{"applications": viewPlans(plans), "problems": problems})
 	} else {
-		sh.printPlans(plans)
+		sh.printPlans(plans, problems)
 	}
 	if err != nil {
 		return err
@@ -86,9 +86,12 @@ func (w *world) look(ctx context.Context, sh shell, sel update.Selection) (plans
 }
 
 // printPlans prints the table and then one diff for each branch.
-func (sh shell) printPlans(plans []plan.Plan) {
+func (sh shell) printPlans(plans []plan.Plan, problems []string) {
 	p := sh.paint()
-	if len(plans) == 0 {
+	switch {
+	case len(plans) == 0 && len(problems) > 0:
+		return
+	case len(plans) == 0:
 		fmt.Fprintf(sh.out, "No application carries the annotation %simage-list: nothing to update.\n", settings.Prefix)
 		return
 	}

@@ -122,3 +122,14 @@ func considered(outcomes []plan.Outcome) int {
 	}
 	return n
 }
+
+// managed counts the Applications that ask for updates.
+func managed(plans []plan.Plan) int {
+	n := 0
+	for _, p := range plans {
+		if p.Err != nil || len(p.Items) > 0 {
+			n++
+		}
+	}
+	return n
+}

@@ -149,7 +149,7 @@ func (l loop) cycle(ctx context.Context) (errors int, err error) {
 	if !l.o.dryRun {
 		outcomes = l.c.Apply(ctx, plans)
 	}
-	errors = l.report.applied(outcomes, cycleFigures{applications: len(plans), problems: len(problems), took: time.Since(start)})
+	errors = l.report.applied(outcomes, cycleFigures{applications: managed(plans), problems: len(problems), took: time.Since(start)})
 	if l.o.output == outputJSON {
 		err = writeJSON(l.out, map[string]any{"outcomes": viewOutcomes(outcomes), "problems": problems})
 	}

@@ -56,7 +56,7 @@ func (p paint) summary(w io.Writer, plans []plan.Plan) {
 	var notes []string
 	for _, each := range plans {
 		if each.Err != nil {
-			fmt.Fprintf(t, "%s\t-\t%s\t\t\n", each.App, p.state(plan.Failed))
+			fmt.Fprintf(t, "%s\t-\t%s\t-\t-\n", each.App, p.state(plan.Failed))
 			notes = append(notes, fmt.Sprintf("%s: %v", each.App, each.Err))
 		}
 		for _, it := range each.Items {

@@ -50,9 +50,15 @@ func (sh shell) runTest(ctx context.Context, o *testOptions, name string) error 
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
+	if ref.Tag != "" && o.spec.Constraint == "" {
+		fmt.Fprintf(sh.err, "warning: the tag in %s says nothing here: write --semver-constraint %s if it is a constraint\n", name, ref.Tag)
+	}
 	track, err := o.track(ref)
 	if err != nil {
 		return &exit{exitUsage, err}
+	}
+	if now := track.Policy.Deprecated(); now != "" {
+		fmt.Fprintf(sh.err, "warning: --update-strategy %s is an old name: write %s\n", o.spec.Strategy, now)
 	}
 	progress := sh.newProgress()
 	c, err := o.connect(sh, progress)

@@ -56,6 +56,8 @@ type changeView struct {
 	Line int    `json:"line,omitempty"`
 	Old  string `json:"old"`
 	New  string `json:"new"`
+	// Via are the aliases that follow the value.
+	Via []string `json:"via,omitempty"`
 }
 
 type rejectionView struct {
@@ -140,7 +142,7 @@ func viewItem(it plan.Item) imageView {
 	}
 	for _, c := range it.Changes {
 		if c.Changed() {
-			v.Changes = append(v.Changes, changeView{c.File, c.Path, c.Line, c.Old, c.New})
+			v.Changes = append(v.Changes, changeView{c.File, c.Path, c.Line, c.Old, c.New, c.Via})
 		}
 	}
 	v.Rejections = viewRejections(it.Rejections)

@@ -183,7 +183,7 @@ func verdict(name plumbing.ReferenceName, report *packp.ReportStatus, err error,
 	}
 	words := tidy(said)
 	if report.UnpackStatus != "ok" {
-		return fmt.Errorf("%w: the server could not take the commits: %s%s", fault.ErrUnavailable, line(report.UnpackStatus), words)
+		return fmt.Errorf("%w: the server could not store the commits: %s%s; it needs room, and the right to write there", fault.ErrRefused, line(report.UnpackStatus), words)
 	}
 	i := slices.IndexFunc(report.CommandStatuses, func(s *packp.CommandStatus) bool { return s.ReferenceName == name })
 	if i < 0 {

@@ -70,11 +70,29 @@ func Build(in Intent, tree *Tree) Plan {
 		settled = b.round()
 	}
 	p.Files = b.out
+	p.Warnings = append(slices.Clone(p.Warnings), b.additions()...)
 	for _, f := range p.Files {
 		tree.written[f.Path] = f.After
 	}
 	b.claim()
 	return p
+}
+
+// additions tells of keys that a values file does not have yet: they may be
+// misspelt, and then nothing reads what is written there.
+func (b *build) additions() []string {
+	if b.in.Site.Format != edit.Values {
+		return nil
+	}
+	var out []string
+	for _, it := range b.items {
+		for _, c := range it.Changes {
+			if it.State == Pending && c.Line == 0 {
+				out = append(out, fmt.Sprintf("%s: key %s is not in %s and is added; correct it if it should be there", it.Track, c.Path, c.File))
+			}
+		}
+	}
+	return out
 }
 
 type build struct {
@@ -225,8 +243,8 @@ func (b *build) admit(i int, found []image.Ref) bool {
 	switch {
 	case len(own) == 0 && !b.in.Reported && !track.Force:
 		it.State = NotLive
-		it.Reason = fmt.Sprintf("nothing tells that the application runs %s: it has no status and %s does not name the image%s; set %sforce-update to write it all the same",
-			it.Image.Repo, b.in.Site.Files[0], b.othersFound(it, found), settings.Prefix)
+		it.Reason = fmt.Sprintf("nothing tells that the application runs %s: it has no status and %s%s; set %sforce-update to write it all the same",
+			it.Image.Repo, b.silence(track), b.othersFound(it, found), settings.Prefix)
 		return false
 	case len(found) == 0 && b.inForce(own, it):
 		it.State = AlreadyDeclared

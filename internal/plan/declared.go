@@ -144,3 +144,15 @@ func hintedName(t settings.Track) image.Ref {
 	}
 	return t.Image
 }
+
+// silence tells why the file to write says nothing of an image.
+func (b *build) silence(track settings.Track) string {
+	file := b.in.Site.Files[0]
+	switch {
+	case !b.tree.file(file).Exists && b.in.Site.Format == edit.Values:
+		return file + " does not exist: correct the write-back-target"
+	case b.in.Site.Format == edit.Values && track.Helm.Name != "":
+		return fmt.Sprintf("%s does not name the image at its key %s", file, track.Helm.Name)
+	}
+	return file + " does not name the image"
+}

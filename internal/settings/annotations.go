@@ -3,11 +3,13 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
 	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/nearest"
 )
 
 // keyImageList makes an Application a managed one.
@@ -20,6 +22,23 @@ const maxImages = 500
 func Managed(app argo.Application) bool {
 	_, ok := app.Annotations[Prefix+keyImageList]
 	return ok
+}
+
+// Unmanaged tells why an Application that has annotations of ours is left alone;
+// "" for one that has none, and for one that is managed.
+func Unmanaged(app argo.Application) string {
+	if Managed(app) {
+		return ""
+	}
+	keys := newReader(app).values
+	if len(keys) == 0 {
+		return ""
+	}
+	text := "left alone: it has annotations " + Prefix + "…, and no image-list among them"
+	if near := nearest.Word(keyImageList, slices.Sorted(maps.Keys(keys)), 3); near != "" {
+		text += fmt.Sprintf(": is %s meant to be it?", near)
+	}
+	return text
 }
 
 // FromAnnotations reads the settings of an Application from its annotations.

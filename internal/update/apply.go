@@ -135,7 +135,7 @@ func (u *Updater) push(ctx context.Context, c plan.Changeset, commits []plan.Com
 	if err != nil && sending.Err() != nil {
 		err = fmt.Errorf("the push was broken off at the end of the program, and whether the branch moved is not known: %w", err)
 	}
-	return ids, err
+	return ids, loggedIn(auth, err)
 }
 
 // graceful is a context that outlives ctx by Grace.

@@ -223,3 +223,38 @@ func TestAMissingManifestIsNamed(t *testing.T) {
 	w.app("web", "main", "image-list", "a=reg.example.com/a", "write-back-target", "manifests:none.yaml")
 	w.want(w.cycle(), "web a Failed…\"web/none.yaml\" does not exist")
 }
+
+// A key that a values file does not have yet may be misspelt: it is added, and
+// that is said.
+func TestAddedKeysAreSaid(t *testing.T) {
+	w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
+	w.seed("main", "x/Chart.yaml", "name: x\n", "x/values.yaml", "image:\n  name: reg.example.com/a\n  tag: 1.0.0\n")
+	w.app("x", "main", "image-list", "a=reg.example.com/a", "write-back-target", "helmvalues", "a.helm.image-name", "image.name", "a.helm.image-tag", "image.tga")
+	w.app("y", "main", "image-list", "a=reg.example.com/a", "write-back-target", "helmvalues:none.yaml", "a.helm.image-tag", "image.tag")
+	for i := range w.apps {
+		w.apps[i].Sources[0].Directory = nil
+		w.apps[i].Sources[0].Path = "x"
+	}
+	plans, err := w.Plan(t.Context(), update.Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(plans[0].Warnings, "\n"); !strings.Contains(got, "image.tga is not in x/values.yaml") {
+		t.Errorf("warnings %q", got)
+	}
+	if it := plans[1].Items[0]; it.State != plan.NotLive || !strings.Contains(it.Reason, "x/none.yaml does not exist") {
+		t.Errorf("got %s: %s", state(it.State), it.Reason)
+	}
+}
+
+// An Application whose image list is misspelt is told apart from one that asks
+// for nothing.
+func TestAMisspeltImageListIsSaid(t *testing.T) {
+	w := newWorld(t, nil)
+	w.app("x", "main", "images-list", "a=reg.example.com/a")
+	w.apps = append(w.apps, argo.Application{Key: argo.Key{Name: "none"}})
+	plans, err := w.Plan(t.Context(), update.Selection{})
+	if err != nil || len(plans) != 1 || len(plans[0].Items) != 0 || !strings.Contains(strings.Join(plans[0].Warnings, ""), "images-list") {
+		t.Errorf("got %+v, %v", plans, err)
+	}
+}

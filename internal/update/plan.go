@@ -30,7 +30,7 @@ func (u *Updater) Plan(ctx context.Context, sel Selection) ([]plan.Plan, error) 
 		return nil, err
 	}
 	questions := u.questions(wishes)
-	u.observe(CycleStarted{Applications: len(wishes), Images: len(questions)})
+	u.observe(CycleStarted{Applications: managed(wishes), Images: len(questions)})
 	u.decide(ctx, questions, sel)
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -48,6 +48,9 @@ func (u *Updater) wishes(ctx context.Context, sel Selection) (out, others []*wis
 	}
 	for _, app := range apps {
 		if !settings.Managed(app) {
+			if text := settings.Unmanaged(app); text != "" && sel.admitsApp(app.Key) {
+				out = append(out, &wish{app: app, update: settings.Update{Warnings: []string{text}}})
+			}
 			continue
 		}
 		w := &wish{app: app}
@@ -65,6 +68,17 @@ func (u *Updater) wishes(ctx context.Context, sel Selection) (out, others []*wis
 	}
 	slices.SortFunc(out, func(a, b *wish) int { return a.app.Compare(b.app.Key) })
 	return out, others, nil
+}
+
+// managed counts the Applications that ask for updates.
+func managed(wishes []*wish) int {
+	n := 0
+	for _, w := range wishes {
+		if settings.Managed(w.app) {
+			n++
+		}
+	}
+	return n
 }
 
 func (s Selection) admitsApp(k argo.Key) bool {

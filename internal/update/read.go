@@ -3,6 +3,7 @@ package update
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/credential"
+	"argocd-image-updater/internal/fault"
 	"argocd-image-updater/internal/plan"
 	"argocd-image-updater/internal/settings"
 )
@@ -162,7 +164,18 @@ func (u *Updater) look(ctx context.Context, loc plan.Location) (plan.Remote, pla
 	}
 	at := plan.Remote{URL: loc.URL, Auth: auth}
 	refs, err := u.Git.Look(ctx, at)
-	return at, refs, err
+	return at, refs, loggedIn(auth, err)
+}
+
+// loggedIn tells of a refused login which credential it was.
+func loggedIn(auth credential.Git, err error) error {
+	switch {
+	case !errors.Is(err, fault.ErrDenied):
+		return err
+	case auth.From == "":
+		return fmt.Errorf("%w (no credential was found for it)", err)
+	}
+	return fmt.Errorf("%w (credential %s)", err, auth.From)
 }
 
 // branch is the branch to read and build on. A targetRevision that is a tag, a
