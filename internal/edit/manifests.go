@@ -67,7 +67,7 @@ type container struct {
 type lister struct {
 	*draft
 	containers []container
-	seen       map[*yaml.Node]bool // containers that are listed already
+	seen       map[*yaml.Node]bool // containers, and items of lists, that are listed already
 	name       string              // of the resource in hand: "Deployment/web"
 	err        error
 }
@@ -84,7 +84,9 @@ func (l *lister) resource(n *yaml.Node) {
 		return
 	}
 	if strings.HasSuffix(kind, "List") {
-		if items := l.value(n, "items"); items != nil {
+		// A list may hold an alias to itself, or the same alias many times over.
+		if items := l.value(n, "items"); items != nil && !l.seen[items] {
+			l.seen[items] = true
 			for _, item := range items.Content {
 				l.resource(item)
 			}
