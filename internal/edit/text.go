@@ -19,7 +19,11 @@ type text struct {
 	src   []byte
 	lines []int        // where each line starts, as the parser counts lines
 	docs  []*yaml.Node // document nodes
+	last  mark         // the last that offset has found
 }
+
+// mark is a place in a line.
+type mark struct{ line, column, at int }
 
 // parse reads all documents of src. Aliases are not expanded, so that a small
 // file makes a small tree.
@@ -157,14 +161,20 @@ func breakAt(src []byte, i int) int {
 }
 
 // offset is where n starts: at its anchor or tag if it has one. The parser
-// counts columns in characters.
+// counts columns in characters. Nodes come mostly in their order, and a file may
+// be one line of megabytes: what was counted of a line is not counted again.
 func (t *text) offset(n *yaml.Node) int {
-	at := t.lines[min(n.Line, len(t.lines))-1]
-	for range n.Column - 1 {
-		_, w := utf8.DecodeRune(t.src[at:])
-		at += w
+	line := min(n.Line, len(t.lines))
+	m := mark{line: line, column: 1, at: t.lines[line-1]}
+	if t.last.line == line && t.last.column <= n.Column {
+		m = t.last
 	}
-	return at
+	for ; m.column < n.Column; m.column++ {
+		_, w := utf8.DecodeRune(t.src[m.at:])
+		m.at += w
+	}
+	t.last = m
+	return m.at
 }
 
 // content is where the content of n starts, behind its anchor and tag, and
