@@ -18,6 +18,10 @@ import (
 // (path_resolution(7)).
 const maxLinks = 40
 
+// maxEntries bounds the files and folders of one listing. A few small trees that
+// hold each other twice make a folder of 2^40 files.
+const maxEntries = 200_000
+
 // walker finds paths in the trees of one commit. Blobs that it has to look into
 // and that are not in the store it notes as missing; after they were fetched
 // it is asked again.
@@ -173,6 +177,9 @@ func (w *walker) entries(l *plan.Listing, tree plumbing.Hash, d plan.Dir) error 
 	t, err := w.tree(tree)
 	if err != nil {
 		return err
+	}
+	if len(l.Entries)+len(t.Entries) > maxEntries {
+		return fmt.Errorf("%s: more than %d files and folders to list: point the source at a folder with fewer", d.Path, maxEntries)
 	}
 	for _, e := range t.Entries {
 		entry := plan.Entry{Path: path.Join(d.Path, e.Name)}
