@@ -389,6 +389,30 @@ func TestRedirectsKeepTheCredential(t *testing.T) {
 	}
 }
 
+// Whoever the registry redirects to does not get to say where the credential
+// of the registry goes.
+func TestChallengesOfAnotherHost(t *testing.T) {
+	thief := &tokens{}
+	var realm string
+	store := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/token" {
+			thief.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("WWW-Authenticate", `Bearer realm="`+realm+`",service="x"`)
+		answer(401, `{}`).ServeHTTP(w, r)
+	}))
+	realm = store.server.URL + "/token"
+	w := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, store.server.URL+r.URL.Path, http.StatusTemporaryRedirect)
+	}))
+	_, err := client(t, registry.Options{}).Tags(t.Context(), w.target(me))
+	fails(t, err, fault.ErrDenied, "401 Unauthorized from "+store.host()+", where a redirect led")
+	if len(thief.asked) > 0 {
+		t.Errorf("the other host was given a login %d times", len(thief.asked))
+	}
+}
+
 func TestRedirectsThatAreRefused(t *testing.T) {
 	elsewhere := serve(t, answer(200, `{"tags":["evil"]}`))
 	to := func(target string) http.Handler {

@@ -99,6 +99,9 @@ func (s *session) refusal(resp *http.Response) *failure {
 	}
 	f.text = strings.TrimSpace(f.text)
 	switch code := resp.StatusCode; {
+	case code == http.StatusUnauthorized && s.isElsewhere(resp):
+		// It does not get to say where the credential of the registry goes.
+		f.fact, f.text = fault.ErrDenied, f.text+" from "+resp.Request.URL.Host+", where a redirect led"
 	case code == http.StatusUnauthorized:
 		f.fact, f.challenges = fault.ErrDenied, parseChallenges(resp.Header.Values("WWW-Authenticate"))
 	case code == http.StatusForbidden:
@@ -112,6 +115,11 @@ func (s *session) refusal(resp *http.Response) *failure {
 		f.fact = fault.ErrUnavailable
 	}
 	return f
+}
+
+// isElsewhere reports whether a redirect led the request away from the registry.
+func (s *session) isElsewhere(resp *http.Response) bool {
+	return resp.Request.Response != nil && !sameServer(resp.Request.URL, s.base)
 }
 
 // retryAfter reads seconds or a date (RFC 9110, 10.2.3); 0 if it is neither.
