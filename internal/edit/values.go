@@ -1,6 +1,8 @@
 package edit
 
 import (
+	"slices"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -74,10 +76,12 @@ func (d *draft) build(f found) slot {
 }
 
 // locate finds the one place in the documents that a key means, or where it
-// would have to be made: in the first, since Helm reads no other.
+// would have to be made: in the first, since Helm reads no other. A key that only
+// another has is refused: to change it would change nothing that runs.
 func (d *draft) locate(key string) (found, error) {
 	var hits []found
 	var failed error
+	var unread bool
 	for _, doc := range d.docs {
 		if doc.Content[0].Kind != yaml.MappingNode {
 			continue
@@ -87,12 +91,18 @@ func (d *draft) locate(key string) (found, error) {
 		case err != nil:
 			failed = err
 		case f.node != nil:
+			unread = len(hits) == 0 && doc.Content[0] != d.readByHelm()
 			hits = append(hits, f)
 		}
 	}
 	switch {
 	case len(hits) > 1:
 		return found{}, twoPlaces(key, hits[0].node, hits[1].node)
+	case unread:
+		return found{}, &RefusedError{
+			Key: key, Line: hits[0].node.Line, Reason: "stands in a document that Helm does not read: it reads the first alone",
+			Remedy: "move the key to the first document",
+		}
 	case len(hits) == 1:
 		return hits[0], nil
 	case failed != nil:
@@ -103,6 +113,12 @@ func (d *draft) locate(key string) (found, error) {
 		return found{}, within(err, key)
 	}
 	return d.locateIn(root, key)
+}
+
+// readByHelm is the root of the first document that is a map.
+func (d *draft) readByHelm() *yaml.Node {
+	i := slices.IndexFunc(d.docs, func(doc *yaml.Node) bool { return doc.Content[0].Kind == yaml.MappingNode })
+	return d.docs[i].Content[0]
 }
 
 // firstRoot is the mapping of the first document that says anything, made if
