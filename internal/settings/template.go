@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"text/template"
@@ -14,6 +15,39 @@ import (
 type Template struct {
 	text     string
 	template *template.Template
+}
+
+// maxPrinted bounds, in bytes, what one call of a printing function may make.
+const maxPrinted = 256 << 10
+
+// printers are the printing functions with a bound: a variable that is printed
+// twice into itself, forty times over, is a terabyte before any of it is written.
+func printers() map[string]any {
+	return map[string]any{
+		"print":   func(args ...any) (string, error) { return printed("", args, fmt.Sprint) },
+		"println": func(args ...any) (string, error) { return printed("", args, fmt.Sprintln) },
+		"printf": func(format string, args ...any) (string, error) {
+			return printed(format, args, func(args ...any) string { return fmt.Sprintf(format, args...) })
+		},
+	}
+}
+
+// wide is a width or precision of more than three digits, or one that is given
+// as an argument.
+var wide = regexp.MustCompile(`%[^a-zA-Z%]*([0-9]{4}|\*)`)
+
+// printed prints unless that could make more than maxPrinted: of each verb the
+// longest argument, or as much as its width.
+func printed(format string, args []any, sprint func(...any) string) (string, error) {
+	sum, longest := len(format), 1000
+	for _, arg := range args {
+		text, _ := arg.(string)
+		sum, longest = sum+len(text), max(longest, len(text))
+	}
+	if sum+strings.Count(format, "%")*longest > maxPrinted || wide.MatchString(format) {
+		return "", fmt.Errorf("more than %d bytes in one variable, or a width of more than 999", maxPrinted)
+	}
+	return sprint(args...), nil
 }
 
 // templateFunctions are the functions that a template may call: those that
@@ -41,7 +75,7 @@ func CompileTemplate(text string, lists ...string) (*Template, error) {
 	if len(trees) > 1 || !isBounded(tree.Root, lists) {
 		return nil, fmt.Errorf("the template may range over %s, each once inside of the others, and define or call no other template", strings.Join(lists, ", "))
 	}
-	t, err := template.New(name).AddParseTree(name, tree)
+	t, err := template.New(name).Funcs(printers()).AddParseTree(name, tree)
 	return &Template{text: text, template: t}, err
 }
 
