@@ -22,7 +22,8 @@ import (
 type Options struct {
 	// Timeout of each request to a server; 0 is 90 s.
 	Timeout time.Duration
-	// MaxPack bounds a pack that a server sends, in bytes; 0 is 1 GiB.
+	// MaxPack bounds a pack that a server sends, and the objects in it unpacked,
+	// in bytes; 0 is 1 GiB.
 	MaxPack int64
 	// MaxKept bounds the objects that are kept of each repository, in bytes; 0 is
 	// 64 MiB. What a commit needs is kept in any case.

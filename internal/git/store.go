@@ -76,11 +76,32 @@ func (r *repository) fetch(ctx context.Context, wants []plumbing.Hash, w what) e
 	}
 	defer func() { _ = res.Close() }() // the pack was read to its end, or has failed
 	demuxed := unband(&bounded{r: res, left: r.client.options.MaxPack}, r.server.capabilities)
-	if err := packfile.UpdateObjectStorage(r.store, demuxed); err != nil && !errors.Is(err, packfile.ErrEmptyPackfile) {
+	parser, err := packfile.NewParserWithStorage(packfile.NewScanner(demuxed), r.store, &inflated{left: r.client.options.MaxPack})
+	if err == nil {
+		_, err = parser.Parse()
+	}
+	if err != nil && !errors.Is(err, packfile.ErrEmptyPackfile) {
 		return fmt.Errorf("read pack: %w", err)
 	}
 	return nil
 }
+
+// inflated bounds the objects of a pack by the sizes that their headers tell,
+// before they are unpacked; the library holds them to those.
+type inflated struct{ left int64 }
+
+// OnInflatedObjectHeader implements packfile.Observer.
+func (i *inflated) OnInflatedObjectHeader(_ plumbing.ObjectType, size, _ int64) error {
+	if i.left -= size; size < 0 || i.left < 0 {
+		return fmt.Errorf("%w: the pack, unpacked, is larger than allowed", fault.ErrUnavailable)
+	}
+	return nil
+}
+
+// The rest of packfile.Observer is of no interest.
+func (*inflated) OnHeader(uint32) error                                              { return nil }
+func (*inflated) OnInflatedObjectContent(plumbing.Hash, int64, uint32, []byte) error { return nil }
+func (*inflated) OnFooter(plumbing.Hash) error                                       { return nil }
 
 func (r *repository) request(wants []plumbing.Hash, w what) *packp.UploadPackRequest {
 	req := packp.NewUploadPackRequestFromCapabilities(r.server.capabilities)

@@ -1,12 +1,14 @@
 package git
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"argocd-image-updater/internal/credential"
+	"argocd-image-updater/internal/fault"
 	"argocd-image-updater/internal/itest"
 	"argocd-image-updater/internal/plan"
 )
@@ -81,5 +83,23 @@ func TestRenewedCredentialsLeaveNothing(t *testing.T) {
 	}
 	if n := len(c.repositories); n != 1 {
 		t.Errorf("%d repositories are kept of one", n)
+	}
+}
+
+// A file of zeros is a thousand times larger than its pack.
+func TestPacksAreBoundedUnpacked(t *testing.T) {
+	_, at := startRepository(t, map[string]string{"zeros": strings.Repeat("\x00", 8<<20), "small": "1"})
+	c := New(Options{MaxPack: 1 << 20})
+	refs, err := c.Look(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := c.Read(t.Context(), at, refs.Branches["main"], []string{"small"})
+	if err != nil || string(files["small"].Bytes) != "1" {
+		t.Errorf("the small file: %v, %v", files, err)
+	}
+	_, err = c.Read(t.Context(), at, refs.Branches["main"], []string{"zeros"})
+	if !errors.Is(err, fault.ErrUnavailable) || !strings.Contains(err.Error(), "larger than allowed") {
+		t.Errorf("the large file: %v", err)
 	}
 }
