@@ -212,3 +212,24 @@ func TestDemoLeavesNothingBehind(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
+
+func TestTemplatesOfLoginsEndAtBoundaries(t *testing.T) {
+	for _, c := range []struct {
+		url, prefix string
+		want        bool
+	}{
+		{"https://git.corp/org/app", "https://git.corp", true},
+		{"https://git.corp/org/app", "https://git.corp/org/", true},
+		{"https://git.corp/org/app", "https://git.corp/or", false},
+		{"https://git.corp.example.com/app", "https://git.corp", false},
+		{"https://git.corp:x@example.com/app", "https://git.corp", false},
+		{"git@git.corp:org/app", "git@git.corp", true},
+		{"git@git.corp:org/app", "git@git.corp:", true},
+		{"git@git.corp.example.com:org/app", "git@git.corp", false},
+		{"https://git.corp/app", "", false},
+	} {
+		if got := isBelow(c.url, c.prefix); got != c.want {
+			t.Errorf("%s below %s: %v", c.url, c.prefix, got)
+		}
+	}
+}

@@ -74,7 +74,7 @@ func (l *logins) Git(_ context.Context, at plan.Location) (credential.Git, error
 	if s, ok := l.repository(at.URL); ok {
 		return gitLogin(s)
 	}
-	if s, ok := l.files.secret(argo.Key{Namespace: l.namespace, Name: gitCreds}); ok {
+	if s, ok := l.files.secret(argo.Key{Namespace: l.namespace, Name: gitCreds}); ok && !strings.HasPrefix(at.URL, "http://") {
 		return gitLogin(s)
 	}
 	return l.own(at.URL)
@@ -110,11 +110,25 @@ func (l *logins) repository(url string) (file.Secret, bool) {
 	slices.SortFunc(templates, func(a, b file.Secret) int { return strings.Compare(a.Name, b.Name) })
 	for _, s := range templates {
 		prefix := string(s.Data["url"])
-		if strings.HasPrefix(url, prefix) && len(prefix) > len(best.Data["url"]) {
+		if isBelow(url, prefix) && len(prefix) > len(best.Data["url"]) {
 			best, found = s, true
 		}
 	}
 	return best, found
+}
+
+// isBelow reports whether a URL is the prefix or continues it at a boundary:
+// https://git.corp does not cover https://git.corp.example.com.
+func isBelow(url, prefix string) bool {
+	rest, ok := strings.CutPrefix(url, prefix)
+	scp := !strings.Contains(prefix, "://") // user@host:path
+	switch {
+	case !ok || prefix == "":
+		return false
+	case rest == "", rest[0] == '/', strings.HasSuffix(prefix, "/"):
+		return true
+	}
+	return scp && (rest[0] == ':' || strings.HasSuffix(prefix, ":"))
 }
 
 func hasLogin(s file.Secret) bool {

@@ -106,6 +106,12 @@ func (k *kustomizer) write(e Edit, at KustomizeImage) error {
 			if err := k.rename(el, e); err != nil {
 				return err
 			}
+		} else if text, ok := k.said(el.newName.node); ok && repoKey(text) != repoKey(e.New.Name) {
+			// Our version is one of another image than the element makes.
+			return &RefusedError{
+				Track: e.Track, Key: el.newName.path, Line: el.m.Line,
+				Reason: "replaces the image by " + text, Remedy: "follow that image, with " + original + " as its kustomize.image-name",
+			}
 		}
 		if err := k.setVersion(el, e); err != nil {
 			return err

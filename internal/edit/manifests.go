@@ -114,9 +114,7 @@ func (l *lister) walk(key, n *yaml.Node) {
 	switch n.Kind {
 	case yaml.MappingNode:
 		if keyOf(key) == "spec" {
-			for _, list := range []string{"initContainers", "containers", "ephemeralContainers"} {
-				l.pod(n, list)
-			}
+			l.podSpec(n)
 		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			l.walk(n.Content[i], n.Content[i+1])
@@ -125,6 +123,17 @@ func (l *lister) walk(key, n *yaml.Node) {
 		for _, item := range n.Content {
 			l.walk(n, item)
 		}
+	case yaml.AliasNode:
+		// The anchor may stand where it is no pod spec.
+		if m := target(n); keyOf(key) == "spec" && m.Kind == yaml.MappingNode {
+			l.podSpec(m)
+		}
+	}
+}
+
+func (l *lister) podSpec(n *yaml.Node) {
+	for _, list := range []string{"initContainers", "containers", "ephemeralContainers"} {
+		l.pod(n, list)
 	}
 }
 

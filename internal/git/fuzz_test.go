@@ -2,7 +2,6 @@ package git
 
 import (
 	"errors"
-	"path"
 	"strings"
 	"testing"
 	"unicode"
@@ -12,32 +11,6 @@ import (
 	"argocd-image-updater/internal/fault"
 	"argocd-image-updater/internal/plan"
 )
-
-// No link leads out of the repository.
-func FuzzRedirect(f *testing.F) {
-	for _, s := range [][4]string{
-		{"envs", "prod", "../base", "values.yaml"}, {"", "l", "..", ""}, {"", "l", "/etc", "passwd"}, {"a/b", "l", "../../..", "x"},
-		{"a", "l", "./b/../../a", ""}, {"", "l", "", ""}, {"a", "l", "..//..", "../x"},
-	} {
-		f.Add(s[0], s[1], s[2], s[3])
-	}
-	f.Fuzz(func(t *testing.T, dir, name, target, rest string) {
-		// What redirect is given: a folder that was reached, and what is left of a
-		// path that is asked for from the root.
-		dir = strings.TrimPrefix(path.Clean("/"+dir), "/")
-		got, err := redirect(dir, name, target, "")
-		if inside := path.Join("/root", dir, target); err == nil && inside != "/root" && !strings.HasPrefix(inside, "/root/") {
-			t.Errorf("link %q in %q to %q leads to %q", name, dir, target, got)
-		}
-		if err != nil {
-			return
-		}
-		// What is left is taken below the target, element by element.
-		if deeper, err := redirect(dir, name, target, rest); err != nil || path.Join("/", deeper) != path.Join("/", got, rest) {
-			t.Errorf("%q below %q leads to %q, %v", rest, got, deeper, err)
-		}
-	})
-}
 
 // A verdict is success only if the report says so of this branch, and it is
 // one short line.

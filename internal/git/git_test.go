@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -211,8 +212,8 @@ func TestLinksStayInTheRepository(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"out/passwd": "symbolic link out leads out of the repository, to ../../etc",
-		"abs":        "symbolic link abs leads out of the repository, to /etc/passwd",
+		"out/passwd": "symbolic link out, to ../../etc, leads out of the repository",
+		"abs":        "symbolic link abs, to /etc/passwd, leads out of the repository",
 		"round":      "in a circle",
 		"file/below": "file is a file, and nothing can be below it",
 		"envs":       "envs is a folder, not a file",
@@ -361,5 +362,33 @@ func TestLocalRepository(t *testing.T) {
 	}
 	if err := s.repo.Check(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Links are followed as the kernel follows them in a checkout.
+func TestLinksAreThoseOfTheKernel(t *testing.T) {
+	s := serve(t, itest.GitOptions{}, itest.Commit{
+		Files: map[string]string{"other/secret.yaml": "o", "other/dir/a.yaml": "a", "app/secret.yaml": "s", "app/deep/er/b.yaml": "b"},
+		Links: map[string]string{
+			"app/x": "../other/dir", "app/link": "x/../secret.yaml", "app/self": ".", "app/up": "..", "chain": "app/up/app/x", "app/deep/out": "../../../../..",
+			"dangling": "none/x", "through": "app/secret.yaml/..", "app/deep/er/back": "../../x/../../app/deep",
+		},
+	})
+	work := filepath.Join(t.TempDir(), "work")
+	if out, err := exec.CommandContext(t.Context(), "git", "clone", "--quiet", s.repo.Dir, work).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, path := range []string{
+		"app/link", "app/x/a.yaml", "app/self/self/secret.yaml", "app/up/other/secret.yaml", "chain/a.yaml", "app/up/up/up", "app/deep/out/x",
+		"dangling", "through", "app/deep/er/back/er/b.yaml", "app/deep/er/b.yaml", "app/secret.yaml/x", "none",
+	} {
+		f := s.read(s.head("main"), path)[path]
+		real, err := filepath.EvalSymlinks(filepath.Join(work, path))
+		inside, _ := filepath.Rel(work, real)
+		info, statErr := os.Stat(filepath.Join(work, path))
+		isFile := err == nil && statErr == nil && !info.IsDir() && !strings.HasPrefix(inside, "..")
+		if (f.Exists && f.Err == nil) != isFile || isFile && f.Path != inside {
+			t.Errorf("%s: we read %q (exists %v, %v), the kernel %q (%v)", path, f.Path, f.Exists, f.Err, inside, err)
+		}
 	}
 }

@@ -61,55 +61,72 @@ func (w *walker) tree(hash plumbing.Hash) (*object.Tree, error) {
 }
 
 // find follows a path from the root, through symbolic links that stay inside
-// the repository.
+// the repository, as path_resolution(7) does: .. behind a link is the parent of
+// where the link leads.
 func (w *walker) find(asked string) (spot, error) {
-	rest, links := asked, 0
-	done, at := "", object.TreeEntry{Mode: filemode.Dir, Hash: w.root}
+	way := []spot{{entry: object.TreeEntry{Mode: filemode.Dir, Hash: w.root}}}
+	rest, links, via := asked, 0, "path "+asked
 	for rest != "" {
 		name, after, _ := strings.Cut(rest, "/")
 		rest = after
-		if name == "" || name == "." {
+		at := way[len(way)-1]
+		switch {
+		case name == "" || name == ".":
+			continue
+		case name == ".." && len(way) == 1:
+			return spot{}, fmt.Errorf("%s leads out of the repository", via)
+		case name == "..":
+			way = way[:len(way)-1]
 			continue
 		}
-		if at.Mode != filemode.Dir {
-			return spot{}, fmt.Errorf("%s is %s, and nothing can be below it", done, kindOf(at.Mode))
-		}
-		t, err := w.tree(at.Hash)
+		next, err := w.below(at, name)
 		if err != nil {
 			return spot{}, err
 		}
-		entry, ok := entryOf(t, name)
-		if !ok {
-			return spot{path: path.Join(done, name, rest), known: true}, nil
+		if !next.found {
+			if slices.Contains(strings.Split(rest, "/"), "..") {
+				return spot{}, fmt.Errorf("%s leads through %s, which does not exist", via, next.path)
+			}
+			return spot{path: path.Join(next.path, rest), known: true}, nil
 		}
-		if entry.Mode != filemode.Symlink {
-			done, at = path.Join(done, name), entry
+		if next.entry.Mode != filemode.Symlink {
+			way = append(way, next)
 			continue
 		}
-		if links++; links > maxLinks {
-			return spot{}, fmt.Errorf("symbolic link %s: it leads in a circle", path.Join(done, name))
-		}
-		target, ok, err := w.blob(entry.Hash)
+		target, ok, err := w.link(next)
 		if err != nil || !ok {
 			return spot{}, err
 		}
-		rest, err = redirect(done, name, string(target), rest)
-		if err != nil {
-			return spot{}, err
+		via = fmt.Sprintf("symbolic link %s, to %s,", next.path, target)
+		if links++; links > maxLinks {
+			return spot{}, fmt.Errorf("symbolic link %s: it leads in a circle", next.path)
 		}
-		done, at = "", object.TreeEntry{Mode: filemode.Dir, Hash: w.root}
+		rest = target + "/" + rest
 	}
-	return spot{path: done, entry: at, found: true, known: true}, nil
+	end := way[len(way)-1]
+	return spot{path: end.path, entry: end.entry, found: true, known: true}, nil
 }
 
-// redirect is the path from the root that a link and the rest behind it lead
-// to.
-func redirect(dir, name, target, rest string) (string, error) {
-	joined := path.Join(dir, target)
-	if path.IsAbs(target) || joined == ".." || strings.HasPrefix(joined, "../") {
-		return "", fmt.Errorf("symbolic link %s leads out of the repository, to %s", path.Join(dir, name), target)
+// below is the entry of a name in a folder; not found if there is none.
+func (w *walker) below(at spot, name string) (spot, error) {
+	if at.entry.Mode != filemode.Dir {
+		return spot{}, fmt.Errorf("%s is %s, and nothing can be below it", at.path, kindOf(at.entry.Mode))
 	}
-	return path.Join(joined, rest), nil
+	t, err := w.tree(at.entry.Hash)
+	if err != nil {
+		return spot{}, err
+	}
+	entry, ok := entryOf(t, name)
+	return spot{path: path.Join(at.path, name), entry: entry, found: ok}, nil
+}
+
+// link is where a symbolic link leads; ok is false if that has to be fetched.
+func (w *walker) link(s spot) (target string, ok bool, err error) {
+	content, ok, err := w.blob(s.entry.Hash)
+	if err == nil && ok && path.IsAbs(string(content)) {
+		err = fmt.Errorf("symbolic link %s, to %s, leads out of the repository", s.path, content)
+	}
+	return string(content), ok, err
 }
 
 func entryOf(t *object.Tree, name string) (object.TreeEntry, bool) {
