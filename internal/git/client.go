@@ -2,12 +2,15 @@ package git
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
@@ -28,14 +31,19 @@ type Options struct {
 	// MaxKept bounds the objects that are kept of each repository, in bytes; 0 is
 	// 64 MiB. What a commit needs is kept in any case.
 	MaxKept int64
+	// MaxTotal bounds what is kept of all repositories together, in bytes; those
+	// that were not used for longest are forgotten, and read again when they are
+	// needed. 0 is 256 MiB.
+	MaxTotal int64
 	// KnownHostsFiles are read where a credential brings no known hosts.
 	KnownHostsFiles []string
 }
 
 const (
-	defaultTimeout = 90 * time.Second
-	defaultMaxPack = 1 << 30
-	defaultMaxKept = 64 << 20
+	defaultTimeout  = 90 * time.Second
+	defaultMaxPack  = 1 << 30
+	defaultMaxKept  = 64 << 20
+	defaultMaxTotal = 256 << 20
 )
 
 // Client talks to Git servers. It is safe for use by many goroutines.
@@ -44,6 +52,7 @@ type Client struct {
 
 	mu           sync.Mutex
 	repositories map[place]*repository
+	uses         uint64 // of all repositories
 }
 
 // New makes a Client.
@@ -57,6 +66,9 @@ func New(o Options) *Client {
 	if o.MaxKept == 0 {
 		o.MaxKept = defaultMaxKept
 	}
+	if o.MaxTotal == 0 {
+		o.MaxTotal = defaultMaxTotal
+	}
 	return &Client{options: o, repositories: map[place]*repository{}}
 }
 
@@ -69,6 +81,8 @@ type repository struct {
 	client   *Client
 	endpoint endpoint
 	identity [sha256.Size]byte
+	used     uint64       // Client.uses when it was used last
+	kept     atomic.Int64 // size of the store after the last use
 
 	mu      sync.Mutex
 	session uploader // of the last look, if it can still be asked; else nil
@@ -88,16 +102,44 @@ func (c *Client) repository(at plan.Remote) (*repository, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key, who := place{at.URL, at.Auth.From}, identity(at)
+	c.uses++
 	if r := c.repositories[key]; r != nil && r.identity == who {
+		r.used = c.uses
 		return r, nil
 	}
 	e, err := c.dialled(at)
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: %w", plan.ShownURL(at.URL), err)
 	}
-	r := &repository{client: c, endpoint: e, identity: who, store: newStore()}
+	r := &repository{client: c, endpoint: e, identity: who, used: c.uses, store: newStore()}
 	c.repositories[key] = r
+	c.forget()
 	return r, nil
+}
+
+// forget drops what was not used for longest while more is kept than may be.
+// Who is working with a dropped one works on.
+func (c *Client) forget() {
+	var total int64
+	byUse := make([]place, 0, len(c.repositories))
+	for key, r := range c.repositories {
+		total += r.kept.Load()
+		byUse = append(byUse, key)
+	}
+	slices.SortFunc(byUse, func(a, b place) int { return cmp.Compare(c.repositories[a].used, c.repositories[b].used) })
+	for _, key := range byUse[:len(byUse)-1] {
+		if total <= c.options.MaxTotal {
+			return
+		}
+		total -= c.repositories[key].kept.Load()
+		delete(c.repositories, key)
+	}
+}
+
+// done ends the use of a repository.
+func (r *repository) done() {
+	r.kept.Store(r.store.size)
+	r.mu.Unlock()
 }
 
 // Look reads the branches and tags of a repository, in one request.
@@ -107,7 +149,7 @@ func (c *Client) Look(ctx context.Context, at plan.Remote) (plan.Refs, error) {
 		return plan.Refs{}, err
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.done()
 	adv, err := r.look(ctx)
 	if err != nil {
 		return plan.Refs{}, fmt.Errorf("repository %s: %w", plan.ShownURL(at.URL), classify(ctx, err))

@@ -383,8 +383,8 @@ func TestLinksAreThoseOfTheKernel(t *testing.T) {
 		"dangling", "through", "app/deep/er/back/er/b.yaml", "app/deep/er/b.yaml", "app/secret.yaml/x", "none",
 	} {
 		f := s.read(s.head("main"), path)[path]
-		real, err := filepath.EvalSymlinks(filepath.Join(work, path))
-		inside, _ := filepath.Rel(work, real)
+		resolved, err := filepath.EvalSymlinks(filepath.Join(work, path))
+		inside, _ := filepath.Rel(work, resolved)
 		info, statErr := os.Stat(filepath.Join(work, path))
 		isFile := err == nil && statErr == nil && !info.IsDir() && !strings.HasPrefix(inside, "..")
 		if (f.Exists && f.Err == nil) != isFile || isFile && f.Path != inside {

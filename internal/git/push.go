@@ -29,7 +29,7 @@ func (c *Client) Push(ctx context.Context, at plan.Remote, p plan.Push) ([]strin
 		return nil, err
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.done()
 	ids, err := r.push(ctx, p)
 	if err != nil {
 		return nil, fmt.Errorf("push to branch %s of %s: %w", p.Branch, plan.ShownURL(at.URL), classify(ctx, err))

@@ -47,7 +47,7 @@ func (c *Client) walk(ctx context.Context, at plan.Remote, commit string, look f
 		return err
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.done()
 	if err := r.walk(ctx, plumbing.NewHash(commit), look); err != nil {
 		return fmt.Errorf("repository %s: %w", plan.ShownURL(at.URL), classify(ctx, err))
 	}

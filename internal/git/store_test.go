@@ -3,6 +3,8 @@ package git
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -101,5 +103,35 @@ func TestPacksAreBoundedUnpacked(t *testing.T) {
 	_, err = c.Read(t.Context(), at, refs.Branches["main"], []string{"zeros"})
 	if !errors.Is(err, fault.ErrUnavailable) || !strings.Contains(err.Error(), "larger than allowed") {
 		t.Errorf("the large file: %v", err)
+	}
+}
+
+// However many repositories there are, what is kept of all of them is bounded,
+// and the one that is used keeps what it has.
+func TestManyRepositoriesAreBounded(t *testing.T) {
+	const each = 64 << 10
+	c := New(Options{MaxTotal: 4 * each})
+	for i := range 20 {
+		dir := filepath.Join(t.TempDir(), strconv.Itoa(i))
+		repo, err := itest.InitRepo(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content := strings.Repeat(strconv.Itoa(i), each)[:each]
+		if err := repo.Commit(itest.Commit{Files: map[string]string{"f": content}}); err != nil {
+			t.Fatal(err)
+		}
+		at := plan.Remote{URL: dir}
+		refs, err := c.Look(t.Context(), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := c.Read(t.Context(), at, refs.Branches["main"], []string{"f"})
+		if err != nil || string(files["f"].Bytes) != content {
+			t.Fatalf("%d: %v", i, err)
+		}
+		if n := len(c.repositories); n > 6 {
+			t.Fatalf("%d repositories are kept", n)
+		}
 	}
 }
