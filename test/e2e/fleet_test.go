@@ -106,8 +106,9 @@ func TestWorkOfAFleet(t *testing.T) {
 		{name: "one commit", server: itest.GitOptions{}, fetches: 3, commits: 1, grouping: "repository"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // most of the time is the interval's
 			f := startFleet(t, c.server)
-			u := runUpdater(t, f, "--interval", "1s", "--git-commit-grouping", c.grouping)
+			u := runUpdater(t, f, "--interval", "5s", "--git-commit-grouping", c.grouping)
 			line := u.until("Processing results:")
 			if want := "applications=40 images_considered=80 images_skipped=0 images_updated=80 errors=0"; !strings.Contains(line, want) {
 				t.Errorf("got %s, want %s", line, want)
@@ -173,6 +174,7 @@ func TestTerminate(t *testing.T) {
 		}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // most of the time is somebody's slowness
 			f := startFleet(t, itest.GitOptions{})
 			begun := make(chan struct{}, 100)
 			c.harm(f, begun)
