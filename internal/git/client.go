@@ -13,9 +13,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/pktline"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/transport"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 
 	"argocd-image-updater/internal/fault"
 	"argocd-image-updater/internal/plan"
@@ -242,7 +245,22 @@ func classify(ctx context.Context, err error) error {
 	case errors.Is(err, transport.ErrEmptyRemoteRepository):
 		return fmt.Errorf("%w: it has no commit yet", fault.ErrNotFound)
 	}
-	return fmt.Errorf("%w: %s", fault.ErrUnavailable, line(err.Error()))
+	return fmt.Errorf("%w: %s", fault.ErrUnavailable, plain(err))
+}
+
+// plain says what the library's wrappings mean to who runs the updater.
+func plain(err error) string {
+	if wrapped := (*plumbing.UnexpectedError)(nil); errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	var answer *githttp.Err
+	switch {
+	case errors.As(err, &answer):
+		return "the server says " + line(answer.Response.Status)
+	case errors.Is(err, pktline.ErrInvalidPktLen):
+		return "the answer is not that of a Git server: is this the address of a repository?"
+	}
+	return line(err.Error())
 }
 
 func isFault(err error) bool {

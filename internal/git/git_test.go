@@ -3,6 +3,7 @@ package git_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -310,6 +311,23 @@ func TestErrorsSayWhatAndWhere(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: the error shows the password: %v", c.name, err)
+		}
+	}
+}
+
+// What a server says is told in its words, and a page that is no answer of a
+// Git server as what it is.
+func TestAnswersAreToldPlainly(t *testing.T) {
+	s := serve(t, itest.GitOptions{}, itest.Commit{Files: map[string]string{"a": "1\n"}})
+	page := itest.Rewrite(func(http.Header, []byte) []byte { return []byte("<html>log in, please</html>") })
+	for want, harm := range map[string]itest.Harm{
+		"unavailable: the server says 502 Bad Gateway":                    itest.Status(http.StatusBadGateway),
+		"unavailable: the answer is not that of a Git server: is this th": page,
+	} {
+		s.server.Mend()
+		s.server.Break(itest.Fault{Kind: itest.KindUploadRefs, Harm: harm})
+		if _, err := s.client.Look(t.Context(), s.at); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
 		}
 	}
 }
