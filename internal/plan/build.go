@@ -140,13 +140,14 @@ func (b *build) round() bool {
 	return b.settle(found)
 }
 
-// skip passes over manifests that cannot name any of the images: a folder may
-// hold files that are none of our business, even ones that do not parse.
+// skip passes over manifests that Argo CD does not read, and those that cannot
+// name any of the images: a folder may hold files that are none of our
+// business, even ones that do not parse.
 func (b *build) skip(f File, edits []edit.Edit) bool {
 	if b.in.Site.Format != edit.Manifests {
 		return false
 	}
-	return !slices.ContainsFunc(edits, func(e edit.Edit) bool {
+	return argo.Skips(f.Bytes) || !slices.ContainsFunc(edits, func(e edit.Edit) bool {
 		return bytes.Contains(f.Bytes, []byte(e.New.Repo.Base()))
 	})
 }
@@ -233,7 +234,7 @@ func (b *build) admit(i int, found []image.Ref) bool {
 		b.absent(i)
 		return false
 	}
-	own := ofRepo(found, it.Image.Repo, track)
+	own := OfTrack(found, track)
 	if len(own) == 0 {
 		own = b.beneath(i)
 	}

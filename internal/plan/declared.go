@@ -46,13 +46,13 @@ func (b *build) othersFound(it *Item, found []image.Ref) string {
 // maxNamed bounds how many images a reason names.
 const maxNamed = 5
 
-// ofRepo keeps the references that are versions of the track's image, under
+// OfTrack keeps the references that are versions of the track's image, under
 // its own name or the one that the manifests know it by.
-func ofRepo(found []image.Ref, repo image.Repo, t settings.Track) []image.Ref {
+func OfTrack(refs []image.Ref, t settings.Track) []image.Ref {
 	original, _ := image.ParseRepo(t.KustomizeName)
 	var out []image.Ref
-	for _, ref := range found {
-		if ref.Repo == repo || !original.IsZero() && ref.Repo == original {
+	for _, ref := range refs {
+		if ref.Repo == t.Image.Repo || !original.IsZero() && ref.Repo == original {
 			out = append(out, ref)
 		}
 	}
@@ -63,7 +63,7 @@ func ofRepo(found []image.Ref, repo image.Repo, t settings.Track) []image.Ref {
 // overrides: the Application's own parameters, else files of the source.
 func (b *build) beneath(i int) []image.Ref {
 	track := b.in.Update.Tracks[i]
-	if own := ofRepo(inSource(b.in.Site.Source, track), track.Image.Repo, track); len(own) > 0 {
+	if own := OfTrack(inSource(b.in.Site.Source, track), track); len(own) > 0 {
 		return own
 	}
 	for _, hint := range b.in.Site.Hints {
@@ -71,7 +71,7 @@ func (b *build) beneath(i int) []image.Ref {
 		if !f.Exists || f.Err != nil {
 			continue
 		}
-		if own := ofRepo(b.hinted(f.Bytes, hint.Format, i), track.Image.Repo, track); len(own) > 0 {
+		if own := OfTrack(b.hinted(f.Bytes, hint.Format, i), track); len(own) > 0 {
 			return own
 		}
 	}

@@ -45,12 +45,6 @@ func repositoryKey(raw string) string {
 	return u.String()
 }
 
-// SameRepository reports whether two locations are one repository, by whatever
-// credential.
-func (l Location) SameRepository(o Location) bool {
-	return repositoryKey(l.URL) == repositoryKey(o.URL)
-}
-
 // Key is equal for locations that are one repository by one credential.
 func (l Location) Key() Location {
 	l.URL = repositoryKey(l.URL)

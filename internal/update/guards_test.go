@@ -258,3 +258,15 @@ func TestAMisspeltImageListIsSaid(t *testing.T) {
 		t.Errorf("got %+v, %v", plans, err)
 	}
 }
+
+// A manifest that Argo CD does not read is not written either.
+func TestWhatArgoCDSkipsIsLeftAlone(t *testing.T) {
+	w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
+	skipped := "# +argocd:skip-file-rendering\n" + pod("reg.example.com/a:1.0.0")
+	w.seed("main", "web/pod.yaml", pod("reg.example.com/a:1.0.0"), "web/skipped.yaml", skipped)
+	w.app("web", "main", "image-list", "a=reg.example.com/a")
+	w.want(w.cycle(), "web a Updated")
+	if got, err := w.repo.File("main", "web/skipped.yaml"); err != nil || got != skipped {
+		t.Errorf("got %q, %v", got, err)
+	}
+}

@@ -91,8 +91,7 @@ func (w *wish) start() {
 	live, _ := w.app.LiveImages()
 	for i, t := range w.update.Tracks {
 		it := plan.Item{Track: t.Name, Alias: t.Alias, Image: t.Image, Strategy: t.Strategy}
-		it.Live = liveOf(live, t)
-		all := it.Live
+		all := plan.OfTrack(live, t)
 		var shared error
 		it.Live, shared = share(w.update.Tracks, i, all)
 		switch {
@@ -110,19 +109,6 @@ func (w *wish) start() {
 		}
 		w.items = append(w.items, it)
 	}
-}
-
-// liveOf are the live images of the track's repository, or of the name that
-// the manifests know it by.
-func liveOf(live []image.Ref, t settings.Track) []image.Ref {
-	original, _ := image.ParseRepo(t.KustomizeName)
-	var out []image.Ref
-	for _, ref := range live {
-		if ref.Repo == t.Image.Repo || !original.IsZero() && ref.Repo == original {
-			out = append(out, ref)
-		}
-	}
-	return out
 }
 
 // share keeps the live images that belong to track i where several tracks follow
