@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/argo/file"
 	"argocd-image-updater/internal/demo"
 )
 
@@ -230,6 +232,29 @@ func TestTemplatesOfLoginsEndAtBoundaries(t *testing.T) {
 	} {
 		if got := isBelow(c.url, c.prefix); got != c.want {
 			t.Errorf("%s below %s: %v", c.url, c.prefix, got)
+		}
+	}
+}
+
+// A Secret for one protocol is none for another, least of all one in the clear.
+func TestLoginsKeepToTheirProtocol(t *testing.T) {
+	for _, c := range []struct{ url, want string }{
+		{"https://git.corp/org/app", "web"}, {"https://git.corp/org/app.git", "web"}, {"git@git.corp:org/app.git", "key"},
+		{"ssh://git@git.corp/org/app", "key"}, {"http://git.corp/org/app", ""},
+	} {
+		f := &files{world: file.World{Secrets: map[argo.Key]file.Secret{}}}
+		for name, data := range map[string]map[string]string{
+			"web": {"url": "https://git.corp/org/app", "password": "x"}, "key": {"url": "git@git.corp:org/app", "sshPrivateKey": "x"},
+		} {
+			s := file.Secret{Key: argo.Key{Namespace: "argocd", Name: name}, Labels: map[string]string{secretType: "repository"}, Data: map[string][]byte{}}
+			for key, value := range data {
+				s.Data[key] = []byte(value)
+			}
+			f.world.Secrets[s.Key] = s
+		}
+		l := &logins{files: f, namespace: "argocd"}
+		if s, _ := l.repository(c.url); s.Name != c.want {
+			t.Errorf("%s: got the Secret %q, want %q", c.url, s.Name, c.want)
 		}
 	}
 }

@@ -99,7 +99,8 @@ func (l *logins) repository(url string) (file.Secret, bool) {
 	var best file.Secret
 	found := false
 	for _, s := range l.files.labelled(l.namespace, secretType, "repository") {
-		if argo.SameRepository(string(s.Data["url"]), url) && hasLogin(s) && (!found || s.Name < best.Name) {
+		known := string(s.Data["url"])
+		if argo.SameRepository(known, url) && protocol(known) == protocol(url) && hasLogin(s) && (!found || s.Name < best.Name) {
 			best, found = s, true
 		}
 	}
@@ -115,6 +116,19 @@ func (l *logins) repository(url string) (file.Secret, bool) {
 		}
 	}
 	return best, found
+}
+
+// protocol is the scheme of a Git URL. A login for one is none for another: a
+// key says nothing to HTTPS, and a password for HTTPS is not sent in the clear.
+func protocol(url string) string {
+	scheme, _, ok := strings.Cut(strings.ToLower(strings.TrimSpace(url)), "://")
+	switch {
+	case ok:
+		return scheme
+	case strings.Contains(url, ":"):
+		return "ssh" // user@host:path
+	}
+	return "file"
 }
 
 // isBelow reports whether a URL is the prefix or continues it at a boundary:
