@@ -36,15 +36,30 @@ type Application struct {
 	Annotations map[string]string
 	Labels      map[string]string
 	Project     string
+	Destination Destination
 	// Sources in the order of spec.sources; one for spec.source. With a source
 	// hydrator, the dry source.
 	Sources []Source
 	// Multi is set if the Application has spec.sources.
-	Multi  bool
-	Status Status
+	Multi bool
+	// Hydrated is set if it has a source hydrator.
+	Hydrated bool
+	Status   Status
+	// ResourceVersion is the version that was read, and UID the identity of the
+	// object; "" where no API server gave the Application.
+	ResourceVersion string
+	UID             string
 	// Origin is where the Application was read, for messages: "apps/web.yaml:12"
 	// or "".
 	Origin string
+}
+
+// Destination is where an Application is deployed to: a cluster, by its server
+// or by its name, and a namespace.
+type Destination struct {
+	Server    string `json:"server"`
+	Name      string `json:"name"`
+	Namespace string `json:"namespace"`
 }
 
 // Source is one source of an Application.

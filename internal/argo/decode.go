@@ -16,13 +16,16 @@ type manifest struct {
 	Metadata   struct {
 		Name        string    `json:"name"`
 		Namespace   string    `json:"namespace"`
+		UID         string    `json:"uid"`
+		Version     string    `json:"resourceVersion"`
 		Labels      stringMap `json:"labels"`
 		Annotations stringMap `json:"annotations"`
 	} `json:"metadata"`
 	Spec struct {
-		Project  string   `json:"project"`
-		Source   *Source  `json:"source"`
-		Sources  []Source `json:"sources"`
+		Project  string      `json:"project"`
+		Where    Destination `json:"destination"`
+		Source   *Source     `json:"source"`
+		Sources  []Source    `json:"sources"`
 		Hydrator *struct {
 			DrySource Source `json:"drySource"`
 		} `json:"sourceHydrator"`
@@ -97,12 +100,16 @@ func (m manifest) application(key Key) Application {
 		Annotations: m.Metadata.Annotations,
 		Labels:      m.Metadata.Labels,
 		Project:     m.Spec.Project,
+		Destination: m.Spec.Where,
+		UID:         m.Metadata.UID,
+
+		ResourceVersion: m.Metadata.Version,
 	}
 	// The order is Argo CD's own: a hydrator excludes the rest, and sources
 	// win over source.
 	switch {
 	case m.Spec.Hydrator != nil:
-		app.Sources = []Source{m.Spec.Hydrator.DrySource}
+		app.Sources, app.Hydrated = []Source{m.Spec.Hydrator.DrySource}, true
 	case len(m.Spec.Sources) > 0:
 		app.Sources, app.Multi = m.Spec.Sources, true
 		app.Status.Types = m.Status.SourceTypes

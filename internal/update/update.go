@@ -29,6 +29,26 @@ type Applications interface {
 	List(ctx context.Context) ([]argo.Application, error)
 }
 
+// Writer changes Applications where they live.
+type Writer interface {
+	// Get reads one afresh, past every cache; it wraps fault.ErrNotFound.
+	Get(ctx context.Context, key argo.Key) (argo.Application, error)
+	// Patch applies all of a patch or nothing, and returns the Application as it
+	// then is. It wraps fault.ErrLostRace if the Application is not the version
+	// that the patch was made from.
+	Patch(ctx context.Context, p argo.Patch) (argo.Application, error)
+	// Refresh asks Argo CD to look at the Application's repositories now.
+	Refresh(ctx context.Context, key argo.Key) error
+}
+
+// Projects tells what limits the Applications of a project.
+type Projects interface {
+	// Project is the AppProject of an Application, with all windows that may
+	// concern it; nil if the source of Applications cannot give projects. That
+	// there is no project of this name is an error.
+	Project(ctx context.Context, app argo.Application) (*argo.Project, error)
+}
+
 // Registry answers for image repositories: the whole truth or an error.
 type Registry interface {
 	// Tags is the complete list of tags.

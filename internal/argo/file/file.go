@@ -32,18 +32,12 @@ type Options struct {
 // World is what stands in the files, sorted by namespace and name.
 type World struct {
 	Applications []argo.Application
-	Projects     []Project
+	Projects     []argo.Project
 	Secrets      map[argo.Key]Secret
 	Problems     []Problem // in the order of the files
 	// Skipped counts documents and files that were passed over without being a
 	// Problem: templates, and links that lead nowhere or to a folder.
 	Skipped int
-}
-
-// Project is an AppProject, trimmed.
-type Project struct {
-	argo.Key
-	SourceRepos []string // globs of repositories that its Applications may use
 }
 
 // Secret is a Secret of the core group. It prints as its name.
@@ -87,7 +81,7 @@ func Read(ctx context.Context, paths []string, o Options) (World, error) {
 		r.read(f)
 	}
 	r.dropDoubles()
-	slices.SortFunc(r.world.Projects, func(a, b Project) int { return compareKeys(a.Key, b.Key) })
+	slices.SortFunc(r.world.Projects, func(a, b argo.Project) int { return compareKeys(a.Key, b.Key) })
 	return r.world, nil
 }
 

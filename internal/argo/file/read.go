@@ -173,10 +173,10 @@ func (r *reader) project(object []byte) error {
 		return err
 	}
 	key := r.inNamespace(argo.Key{Namespace: p.Metadata.Namespace, Name: p.Metadata.Name})
-	if slices.ContainsFunc(r.world.Projects, func(o Project) bool { return o.Key == key }) {
+	if slices.ContainsFunc(r.world.Projects, func(o argo.Project) bool { return o.Key == key }) {
 		return fmt.Errorf("project %s stands in the files twice: the first is used", key)
 	}
-	r.world.Projects = append(r.world.Projects, Project{Key: key, SourceRepos: p.Spec.SourceRepos})
+	r.world.Projects = append(r.world.Projects, argo.Project{Key: key, SourceRepos: p.Spec.SourceRepos})
 	return nil
 }
 
