@@ -21,6 +21,8 @@ kind: Application
 metadata:
   name: web
   namespace: team
+  uid: 2d1f
+  resourceVersion: "77"
   labels: {tier: front}
   annotations:
     argocd-image-updater.argoproj.io/image-list: nginx
@@ -45,6 +47,7 @@ status:
 				Labels:      map[string]string{"tier": "front"},
 				Annotations: map[string]string{"argocd-image-updater.argoproj.io/image-list": "nginx"},
 				Project:     "default",
+				Destination: Destination{Server: "https://kubernetes.default.svc"},
 				Sources: []Source{{
 					RepoURL: "https://git.example.com/apps.git", Path: "web", TargetRevision: "main",
 					Helm: &Helm{
@@ -52,7 +55,9 @@ status:
 						Parameters: []HelmParameter{{Name: "image.tag", Value: "1.20", ForceString: true}},
 					},
 				}},
-				Status: Status{Reported: true, Images: []string{"nginx:1.20"}, Types: []Type{TypeHelm}},
+				Status:          Status{Reported: true, Images: []string{"nginx:1.20"}, Types: []Type{TypeHelm}},
+				UID:             "2d1f",
+				ResourceVersion: "77",
 			},
 		},
 		{
@@ -97,9 +102,10 @@ spec:
 status: {sourceType: Directory, summary: {images: []}}
 `,
 			want: Application{
-				Key:     Key{Name: "web"},
-				Sources: []Source{{RepoURL: "https://git.example.com/apps", Path: "web", TargetRevision: "HEAD"}},
-				Status:  Status{Reported: true, Images: []string{}},
+				Key:      Key{Name: "web"},
+				Sources:  []Source{{RepoURL: "https://git.example.com/apps", Path: "web", TargetRevision: "HEAD"}},
+				Hydrated: true,
+				Status:   Status{Reported: true, Images: []string{}},
 			},
 		},
 		{
