@@ -3,6 +3,7 @@
 BIN     := bin/argocd-image-updater
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LINT    := tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
+CODEGEN := tool -modfile=$(CURDIR)/tools/go.mod controller-gen
 
 # The race detector needs a C compiler; without one the tests run without it.
 CAN_RACE := $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null 2>&1 && echo yes)
@@ -53,5 +54,6 @@ fuzz: ## try every parser with invented input
 		done; \
 	done
 
-gen: ## write what is generated: the import table of ARCHITECTURE.md
+gen: ## write what is generated: the import table of ARCHITECTURE.md, the ImageUpdater's schema and copies
 	go test . -run '^TestImportTable$$' -update
+	go $(CODEGEN) object paths=./api/... crd paths=./api/... output:crd:dir=manifests/crd
