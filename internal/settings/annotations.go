@@ -51,29 +51,42 @@ func Unmanaged(app argo.Application) string {
 // A value is trimmed. One that is present and empty means the built-in default,
 // also for an image where the Application has another default.
 func FromAnnotations(app argo.Application, d Defaults) (Update, error) {
-	r := newReader(app)
-	entries := parseImageList(r.values[keyImageList])
+	return readAnnotations(newReader(app), d)
+}
+
+func readAnnotations(r *reader, d Defaults) (Update, error) {
+	entries := parseImageList(r.application(keyImageList).text)
 	switch {
 	case len(entries) == 0:
 		r.fail(r.application(keyImageList), "no image in it: [<alias>=]<image>[:<constraint>], separated by commas, expected")
 	case len(entries) > maxImages:
 		r.fail(value{key: keyImageList}, fmt.Sprintf("%d images: at most %d are followed for one Application", len(entries), maxImages))
 	}
-	u := Update{WriteBack: r.writeBack()}
-	if err := r.err(); err != nil {
+	u, err := r.update(r.writeBack(), entries, d)
+	if err != nil {
 		return Update{}, err
 	}
-	for _, entry := range entries {
-		u.Tracks = append(u.Tracks, r.track(entry, d))
-	}
-	refuseDoubles(entries, u.Tracks)
 	r.warnOfKeys(entries)
 	u.Warnings = r.warnings
 	return u, nil
 }
 
+// update reads the images; the error is what was found wrong before that.
+func (r *reader) update(w WriteBack, entries []listEntry, d Defaults) (Update, error) {
+	if err := r.err(); err != nil {
+		return Update{}, err
+	}
+	u := Update{WriteBack: w}
+	for _, entry := range entries {
+		u.Tracks = append(u.Tracks, r.track(entry, d))
+	}
+	r.refuseDoubles(entries, u.Tracks)
+	u.Warnings = r.warnings
+	return u, nil
+}
+
 // refuseDoubles sets the error of Tracks that cannot be told apart.
-func refuseDoubles(entries []listEntry, tracks []Track) {
+func (r *reader) refuseDoubles(entries []listEntry, tracks []Track) {
 	same := map[string][]string{}
 	for _, e := range entries {
 		if e.err == nil {
@@ -89,39 +102,73 @@ func refuseDoubles(entries []listEntry, tracks []Track) {
 			texts = same[e.name()] // an alias may be the name of another image
 		}
 		if e.err == nil && len(texts) > 1 {
-			tracks[i].Err = &ValueError{Object: "image " + e.name(), Key: keyImageList,
-				Reason: strings.Join(texts, " and ") + " cannot be told apart: give each an alias of its own"}
+			own := r.of(e)
+			own.fail(value{key: e.key}, strings.Join(texts, " and ")+" cannot be told apart: give each an alias of its own")
+			tracks[i].Err = own.err()
 		}
 	}
 }
 
 // value is the value of a key and where it was found.
 type value struct {
-	key  string // as it stands in the annotations, without Prefix
-	text string // trimmed; "" if absent
+	key  string   // where it stands: the annotation without Prefix, or the path of a field
+	text string   // trimmed; "" if absent
+	list []string // of a field that is a list; nil for others
 }
 
-// reader reads the annotations of one Application and gathers what is to be
-// said about them.
+// items are the elements of a list. In an annotation commas separate them.
+func (v value) items() []string {
+	if v.list != nil {
+		return v.list
+	}
+	return splitList(v.text)
+}
+
+// reader reads the settings of one Application and gathers what is to be said
+// about them. Whether they are annotations or fields of an ImageUpdater, they
+// are known by the keys of the annotations.
 type reader struct {
-	values   map[string]string // trimmed, by key without Prefix
-	object   string
+	values   map[string]value // those that are present, by key without Prefix
+	owner    string           // of fields: "imageupdater argocd/web"; "" for annotations
+	object   string           // what a wrong value is wrong for
 	errs     []error
 	warnings []string
 }
 
 func newReader(app argo.Application) *reader {
-	r := &reader{values: map[string]string{}, object: "application " + app.String()}
+	r := &reader{values: map[string]value{}, object: "application " + app.String()}
 	for key, text := range app.Annotations {
 		if key, ok := strings.CutPrefix(key, Prefix); ok {
-			r.values[key] = strings.TrimSpace(text)
+			r.values[key] = value{key: key, text: strings.TrimSpace(text)}
 		}
 	}
 	return r
 }
 
+// of is a reader of the same settings for one image.
+func (r *reader) of(e listEntry) *reader {
+	own := &reader{values: r.values, owner: r.owner, object: "image " + e.name(), warnings: r.warnings}
+	if r.owner != "" {
+		own.object = r.owner + ", " + own.object
+	}
+	return own
+}
+
 // application is the value of a key for the whole Application.
-func (r *reader) application(key string) value { return value{key, r.values[key]} }
+func (r *reader) application(key string) value {
+	if v, ok := r.values[key]; ok {
+		return v
+	}
+	return value{key: key}
+}
+
+// word is what a key is called where it is to be set.
+func (r *reader) word(key string) string {
+	if r.owner != "" {
+		return fields[key]
+	}
+	return key
+}
 
 func (r *reader) fail(v value, reason string) {
 	r.errs = append(r.errs, &ValueError{Object: r.object, Key: v.key, Value: v.text, Reason: reason})
@@ -137,7 +184,11 @@ func (r *reader) err() error {
 
 // warn says something once.
 func (r *reader) warn(format string, args ...any) {
-	if text := fmt.Sprintf(format, args...); !slices.Contains(r.warnings, text) {
+	text := fmt.Sprintf(format, args...)
+	if r.owner != "" {
+		text = r.owner + ": " + text
+	}
+	if !slices.Contains(r.warnings, text) {
 		r.warnings = append(r.warnings, text)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 // listEntry is one entry of an image list: [<alias>=]<image>[:<constraint>].
 type listEntry struct {
+	key        string // where it stands, for messages
 	text       string // as written, without line breaks
 	alias      string
 	image      image.Ref // without tag; the digest is what was written
@@ -57,7 +58,7 @@ func parseImageList(text string) []listEntry {
 }
 
 func parseListEntry(text string) listEntry {
-	e := listEntry{text: text}
+	e := listEntry{key: keyImageList, text: text}
 	rest := text
 	// A = behind the colon belongs to a constraint: nginx:>=1.0.
 	if before, after, ok := strings.Cut(text, "="); ok && !strings.Contains(before, ":") {

@@ -18,9 +18,9 @@ type trackReader struct {
 // track makes a Track of an entry of the image list.
 func (r *reader) track(e listEntry, d Defaults) Track {
 	t := Track{Name: e.name(), Alias: e.alias, Image: e.image.With("", ""), Constraint: e.constraint}
-	own := &reader{values: r.values, object: "image " + t.Name, warnings: r.warnings}
+	own := r.of(e)
 	if e.err != nil {
-		own.fail(value{keyImageList, e.text}, e.err.Error())
+		own.fail(value{key: e.key, text: e.text}, e.err.Error())
 	} else {
 		tr := trackReader{reader: own, alias: keyAlias(e.alias), helm: helmAlias(e)}
 		tr.read(&t, e, d)
@@ -65,7 +65,7 @@ func (r *trackReader) read(t *Track, e listEntry, d Defaults) {
 		t.Helm.Tag = "image.tag"
 	}
 	if e.image.Digest != "" {
-		r.warn("%s: the digest in %s is not used: what is written is decided by pin", r.object, keyImageList)
+		r.warn("image %s: the digest in %s is not used: what is written is decided by %s", t.Name, e.key, r.word("pin"))
 	}
 }
 
@@ -81,8 +81,8 @@ func (r *trackReader) get(key string) value {
 // own is the value of <alias>.<key>; without key if there is none.
 func (r *trackReader) own(alias, key string) value {
 	full := alias + "." + key
-	if text, ok := r.values[full]; ok && alias != "" {
-		return value{full, text}
+	if v, ok := r.values[full]; ok && alias != "" {
+		return v
 	}
 	return value{}
 }
@@ -99,12 +99,12 @@ func (r *trackReader) policy(e listEntry, d Defaults) (p policy.Policy, strategy
 		Strategy:        from["update-strategy"].text,
 		Constraint:      e.constraint,
 		AllowTags:       from["allow-tags"].text,
-		IgnoreTags:      splitList(from["ignore-tags"].text),
-		Platforms:       splitList(from["platforms"].text),
+		IgnoreTags:      from["ignore-tags"].items(),
+		Platforms:       from["platforms"].items(),
 		DefaultPlatform: d.Platform,
 	})
 	if err != nil {
-		r.failPolicy(err, from)
+		r.failPolicy(err, from, e)
 		return policy.Policy{}, ""
 	}
 	if name := p.Deprecated(); name != "" {
@@ -112,13 +112,13 @@ func (r *trackReader) policy(e listEntry, d Defaults) (p policy.Policy, strategy
 		r.warn("%s %q is an old name: write %s", v.key, v.text, name)
 	}
 	if s := p.Strategy(); e.constraint != "" && (s == "newest-build" || s == "alphabetical") {
-		r.warn("%s: the constraint %q does nothing: %s uses none; to choose tags, set allow-tags", r.object, e.constraint, s)
+		r.warn("image %s: the constraint %q does nothing: %s uses none; to choose tags, set %s", e.name(), e.constraint, s, r.word("allow-tags"))
 	}
 	return p, p.Strategy()
 }
 
-// failPolicy names the annotation that holds what the policy does not accept.
-func (r *trackReader) failPolicy(err error, from map[string]value) {
+// failPolicy names the key that holds what the policy does not accept.
+func (r *trackReader) failPolicy(err error, from map[string]value, e listEntry) {
 	var wrong *policy.SpecError
 	if !errors.As(err, &wrong) {
 		r.errs = append(r.errs, err)
@@ -126,7 +126,7 @@ func (r *trackReader) failPolicy(err error, from map[string]value) {
 	}
 	v, ok := from[wrong.Key]
 	if !ok {
-		v.key = keyImageList // the constraint
+		v.key = e.key // the constraint
 	}
 	v.text = wrong.Value
 	r.fail(v, wrong.Remedy)

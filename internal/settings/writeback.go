@@ -27,8 +27,8 @@ func (r *reader) writeBack() WriteBack {
 	r.parseBool(r.application("refresh-after-write"), true)
 	if w.Method == MethodArgoCD {
 		for _, key := range []string{"write-back-target", "git-branch", "git-branch-prefix", "git-repository"} {
-			if r.values[key] != "" {
-				r.warn("%s does nothing with write-back-method argocd: set write-back-method: git", key)
+			if v := r.application(key); v.text != "" {
+				r.warn("%s does nothing with %s argocd: set %[2]s: git", v.key, r.word("write-back-method"))
 			}
 		}
 	}
@@ -82,7 +82,7 @@ func (r *reader) target(v value) Target {
 	case reason != "":
 		r.fail(v, reason)
 	case t.Kind == TargetOverride && !strings.HasPrefix(path.Base(t.Path), ".argocd-source"):
-		r.warn("write-back-target %q: Argo CD reads no such file by itself, only .argocd-source files; for Helm values write helmvalues:%s", v.text, t.Path)
+		r.warn("%s %q: Argo CD reads no such file by itself, only .argocd-source files; for Helm values write helmvalues:%s", v.key, v.text, t.Path)
 	}
 	return t
 }
@@ -138,7 +138,7 @@ func (r *reader) repository(v value) string {
 	user, _, hasUser := strings.Cut(host, "@")
 	switch {
 	case hasUser && strings.Contains(user, ":"):
-		r.fail(value{key: v.key}, "the URL holds a password: take it out, and set write-back-method: git:secret:<namespace>/<name>")
+		r.fail(value{key: v.key}, "the URL holds a password: take it out, and set "+r.word("write-back-method")+": git:secret:<namespace>/<name>")
 	case strings.ContainsFunc(v.text, isSpaceOrControl):
 		r.fail(v, "the URL of one Git repository expected")
 	}
