@@ -2,7 +2,6 @@ package argo
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -85,55 +84,6 @@ func IsManifest(name string) bool {
 }
 
 func globMatches(glob, path string) bool {
-	re, err := regexp.Compile(`(?s)\A` + globExpression(glob) + `\z`)
+	re, err := compileGlob(glob, "")
 	return err == nil && re.MatchString(path)
-}
-
-// globExpression writes a glob of github.com/gobwas/glob, compiled without
-// separators as Argo CD does, as a regular expression. An open group or class
-// stays open, so that the expression does not compile.
-func globExpression(glob string) string {
-	var b strings.Builder
-	depth := 0
-	for i := 0; i < len(glob); i++ {
-		switch c := glob[i]; {
-		case c == '*':
-			b.WriteString(`.*`)
-		case c == '?':
-			b.WriteString(`.`)
-		case c == '{', depth > 0 && (c == ',' || c == '}'):
-			depth += map[byte]int{'{': 1, '}': -1}[c]
-			b.WriteString(map[byte]string{'{': `(?:`, ',': `|`, '}': `)`}[c])
-		case c == '[':
-			class, length := classExpression(glob[i+1:])
-			b.WriteString(class)
-			i += length
-		case c == '\\' && i+1 < len(glob):
-			i++
-			b.WriteString(regexp.QuoteMeta(glob[i : i+1]))
-		default:
-			b.WriteString(regexp.QuoteMeta(glob[i : i+1]))
-		}
-	}
-	return b.String()
-}
-
-// classExpression writes what follows a [ as a class, and says how many bytes
-// of it were read. A class is one range or a list of characters, after a !
-// all others.
-func classExpression(s string) (class string, length int) {
-	end := strings.IndexByte(s, ']')
-	if end < 0 {
-		return "[", len(s)
-	}
-	body, not := strings.CutPrefix(s[:end], "!")
-	open := "["
-	if not {
-		open = "[^"
-	}
-	if low, high, isRange := strings.Cut(body, "-"); isRange && len(low) == 1 && len(high) == 1 {
-		return open + regexp.QuoteMeta(low) + "-" + regexp.QuoteMeta(high) + "]", end + 1
-	}
-	quoted := strings.ReplaceAll(regexp.QuoteMeta(body), "-", `\-`)
-	return open + quoted + "]", end + 1
 }

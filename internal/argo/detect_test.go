@@ -70,9 +70,12 @@ func TestAdmits(t *testing.T) {
 		{recurse("", "*secret*"), "sub/secret.yaml", false},
 		{recurse("", "*secret*"), "sub/web.yaml", true},
 		{recurse("*.yaml", "*.yaml"), "web.yaml", false}, // exclude goes first
-		{recurse("{web.yaml", ""), "web.yaml", false},    // does not parse
-		{recurse("web[.yaml", ""), "web[.yaml", false},
-		{recurse("", "{web.yaml"), "web.yaml", true},
+		{recurse("{web.yaml", ""), "web.yaml", true},     // the end closes what is open
+		{recurse("{web.yaml", ""), "web.yml", false},
+		{recurse("web[.yaml", ""), "web[.yaml", false}, // does not parse
+		{recurse(`web.yaml\`, ""), "web.yaml", true},
+		{recurse("[ä-ü].yaml", ""), "ö.yaml", true},
+		{recurse("", "web[.yaml"), "web.yaml", true},
 		{recurse("größe.yaml", ""), "größe.yaml", true},
 	}
 	for _, test := range tests {
