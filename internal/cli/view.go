@@ -67,25 +67,7 @@ type rejectionView struct {
 }
 
 // stateName is a State in the words of output and status.
-func stateName(s plan.State) string {
-	switch s {
-	case plan.Pending:
-		return "Pending"
-	case plan.Updated:
-		return "Updated"
-	case plan.AlreadyDeclared:
-		return "AlreadyDeclared"
-	case plan.NothingEligible:
-		return "NothingEligible"
-	case plan.NotLive:
-		return "NotLive"
-	case plan.Held:
-		return "Held"
-	case plan.Undecided:
-		return "Undecided"
-	}
-	return "Failed"
-}
+func stateName(s plan.State) string { return s.String() }
 
 func methodName(m settings.Method) string {
 	switch m {
