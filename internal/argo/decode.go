@@ -2,7 +2,6 @@ package argo
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 
@@ -44,17 +43,22 @@ type manifest struct {
 // telling where it stands.
 type stringMap map[string]string
 
+// metadataError is what is wrong with labels or annotations.
+type metadataError struct{ text string }
+
+func (e *metadataError) Error() string { return "metadata: " + e.text }
+
 // UnmarshalJSON refuses values that are no strings and names their key.
 func (m *stringMap) UnmarshalJSON(b []byte) error {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(b, &raw); err != nil {
-		return errors.New("metadata: labels and annotations are maps of strings")
+		return &metadataError{"labels and annotations are maps of strings"}
 	}
 	*m = make(stringMap, len(raw))
 	for key, value := range raw {
 		var s *string
 		if err := json.Unmarshal(value, &s); err != nil {
-			return fmt.Errorf("metadata: %s: %s is not a string: put it in quotes", key, value)
+			return &metadataError{fmt.Sprintf("%s: %s is not a string: put it in quotes", key, value)}
 		}
 		if s != nil {
 			(*m)[key] = *s
@@ -79,19 +83,27 @@ func Decode(doc []byte) (Application, error) {
 	}
 	var m manifest
 	if err := json.Unmarshal(text, &m); err != nil {
+		return Application{}, explain(err)
+	}
+	key, err := m.key()
+	if err != nil {
 		return Application{}, err
 	}
-	if m.Kind != "" && m.Kind != "Application" {
-		return Application{}, fmt.Errorf("kind %q: an Application expected", m.Kind)
-	}
-	key := Key{Namespace: m.Metadata.Namespace, Name: m.Metadata.Name}
-	if !namePattern.MatchString(key.Name) {
-		return Application{}, fmt.Errorf("application name %q: lower-case letters, digits, - and . expected; a template has to be rendered first", key.Name)
-	}
-	if key.Namespace != "" && !namePattern.MatchString(key.Namespace) {
-		return Application{}, fmt.Errorf("application %s: namespace %q: lower-case letters, digits and - expected", key.Name, key.Namespace)
-	}
 	return m.application(key), nil
+}
+
+// key is the name under which files and branches may be made.
+func (m manifest) key() (Key, error) {
+	key := Key{Namespace: m.Metadata.Namespace, Name: m.Metadata.Name}
+	switch {
+	case m.Kind != "" && m.Kind != "Application":
+		return Key{}, fmt.Errorf("kind %q: an Application expected", m.Kind)
+	case !namePattern.MatchString(key.Name):
+		return Key{}, fmt.Errorf("application name %q: lower-case letters, digits, - and . expected; a template has to be rendered first", key.Name)
+	case key.Namespace != "" && !namePattern.MatchString(key.Namespace):
+		return Key{}, fmt.Errorf("application %s: namespace %q: lower-case letters, digits and - expected", key.Name, key.Namespace)
+	}
+	return key, nil
 }
 
 func (m manifest) application(key Key) Application {

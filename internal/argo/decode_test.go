@@ -138,7 +138,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a namespace that is a path", `metadata: {name: x, namespace: ../y}`, `namespace "../y"`},
 		{"an annotation that is a number", "metadata: {name: web, annotations: {branch: 1.20}}", "metadata: branch: 1.2 is not a string: put it in quotes"},
 		{"annotations that are a list", "metadata: {name: web, annotations: [a]}", "metadata: labels and annotations are maps of strings"},
-		{"a revision that is a number", "metadata: {name: web}\nspec: {source: {targetRevision: 1.0}}", "targetRevision"},
+		{"a revision that is a number", "metadata: {name: web}\nspec: {source: {targetRevision: 1.0}}", "spec.source.targetRevision: a number stands where a string belongs"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
