@@ -79,6 +79,7 @@ var rooms = []room{
 	{name: "plan", band: judgement, may: []string{"band 0", "policy", "edit", "credential", "argo", "settings"}},
 	{name: "api/v1alpha1", band: judgement},
 
+	{name: "argo/argotest", band: tests, may: []string{"band 0", "band 1", "itest"}}, // the conformance suite of the rooms below
 	{name: "argo/*", band: effects, may: []string{"band 0", "band 1"}},
 	{name: "registry", band: effects, may: []string{"band 0", "band 1"}},
 	{name: "credential/*", band: effects, may: []string{"band 0", "band 1"}},

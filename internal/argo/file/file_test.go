@@ -54,7 +54,7 @@ func unpack(t *testing.T, name string) (root, want string) {
 	return root, want
 }
 
-func write(t *testing.T, path, text string) {
+func write(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
