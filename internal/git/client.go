@@ -40,6 +40,9 @@ type Options struct {
 	MaxTotal int64
 	// KnownHostsFiles are read where a credential brings no known hosts.
 	KnownHostsFiles []string
+	// Observe is told of every look, fetch and push; nil tells nobody. It is
+	// called by many goroutines.
+	Observe func(Operation)
 }
 
 const (
@@ -161,7 +164,8 @@ func (c *Client) Look(ctx context.Context, at plan.Remote) (plan.Refs, error) {
 }
 
 // look opens a new session: a kept one would show old branches.
-func (r *repository) look(ctx context.Context) (*packp.AdvRefs, error) {
+func (r *repository) look(ctx context.Context) (_ *packp.AdvRefs, err error) {
+	defer r.client.observe(OperationLook, time.Now(), &err)
 	r.hangUp()
 	ctx, cancel := context.WithTimeout(ctx, r.client.options.Timeout)
 	defer cancel()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -58,17 +59,23 @@ func (r *repository) push(ctx context.Context, p plan.Push) ([]string, error) {
 		return nil, err
 	}
 	head := plumbing.NewHash(ids[len(ids)-1])
-	err = r.send(ctx, p, head, written)
-	if errors.Is(err, errNoReport) {
-		err = r.settle(ctx, name, head, err)
-	}
-	if err != nil {
+	if err := r.deliver(ctx, p, head, written); err != nil {
 		return nil, err
 	}
 	if err := r.keep(head, written); err != nil {
 		r.store = newStore() // what was pushed is read again when it is needed
 	}
 	return ids, nil
+}
+
+// deliver sends commits, and makes sure of what became of them.
+func (r *repository) deliver(ctx context.Context, p plan.Push, head plumbing.Hash, written *overlay) (err error) {
+	defer r.client.observe(OperationPush, time.Now(), &err)
+	err = r.send(ctx, p, head, written)
+	if errors.Is(err, errNoReport) {
+		err = r.settle(ctx, plumbing.NewBranchReferenceName(p.Branch), head, err)
+	}
+	return err
 }
 
 // errNoReport marks a push that was sent and about which nothing came back.

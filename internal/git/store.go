@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
@@ -57,7 +58,8 @@ const (
 )
 
 // fetch asks for objects and puts them into the store, in one request.
-func (r *repository) fetch(ctx context.Context, wants []plumbing.Hash, w what) error {
+func (r *repository) fetch(ctx context.Context, wants []plumbing.Hash, w what) (err error) {
+	defer r.client.observe(OperationFetch, time.Now(), &err)
 	ctx, cancel := context.WithTimeout(ctx, r.client.options.Timeout)
 	defer cancel()
 	if r.session == nil {
