@@ -73,7 +73,7 @@ var rooms = []room{
 
 	{name: "policy", band: judgement, may: []string{"band 0"}, never: yamls},
 	{name: "edit", band: judgement, may: []string{"band 0"}},
-	{name: "credential", band: judgement, may: []string{"band 0"}},
+	{name: "credential", band: judgement, may: []string{"band 0", "argo"}},
 	{name: "argo", band: judgement, may: []string{"band 0"}},
 	{name: "settings", band: judgement, may: []string{"band 0", "policy", "argo", "credential", "api/v1alpha1"}},
 	{name: "plan", band: judgement, may: []string{"band 0", "policy", "edit", "credential", "argo", "settings"}},

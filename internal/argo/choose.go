@@ -2,7 +2,6 @@ package argo
 
 import (
 	"fmt"
-	"strings"
 )
 
 // Choice is what is known about where an update is to go before the
@@ -175,30 +174,4 @@ func (a Application) remedy() string {
 		}
 	}
 	return "set git-repository: " + repository + " and write-back-target: helmvalues:/<file>, or write-back-method: argocd"
-}
-
-// SameRepository reports whether two URLs name one Git repository, whatever
-// protocol, user, case, trailing slash or .git suffix they are written with.
-func SameRepository(a, b string) bool { return bareURL(a) == bareURL(b) }
-
-// bareURL is host/path of a Git URL. The port stays, unless it is that of an
-// SSH server, which says nothing about the web address of the same host.
-func bareURL(url string) string {
-	s := strings.ToLower(strings.TrimSpace(url))
-	scheme, rest, hasScheme := strings.Cut(s, "://")
-	if !hasScheme {
-		scheme, rest = "", s
-	}
-	host, path, _ := strings.Cut(rest, "/")
-	if i := strings.LastIndexByte(host, '@'); i >= 0 {
-		host = host[i+1:]
-	}
-	name, port, hasPort := strings.Cut(host, ":")
-	switch {
-	case hasPort && !hasScheme: // user@host:path
-		host, path = name, port+"/"+path
-	case hasPort && scheme == "ssh":
-		host = name
-	}
-	return host + "/" + strings.TrimSuffix(strings.Trim(path, "/"), ".git")
 }

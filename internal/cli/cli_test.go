@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"argocd-image-updater/internal/argo"
-	"argocd-image-updater/internal/argo/file"
+	"argocd-image-updater/internal/credential"
 	"argocd-image-updater/internal/demo"
+	"argocd-image-updater/internal/plan"
 )
 
 // terminal runs commands against the demo's world and looks at what they print.
@@ -215,46 +215,66 @@ func TestDemoLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestTemplatesOfLoginsEndAtBoundaries(t *testing.T) {
-	for _, c := range []struct {
-		url, prefix string
-		want        bool
-	}{
-		{"https://git.corp/org/app", "https://git.corp", true},
-		{"https://git.corp/org/app", "https://git.corp/org/", true},
-		{"https://git.corp/org/app", "https://git.corp/or", false},
-		{"https://git.corp.example.com/app", "https://git.corp", false},
-		{"https://git.corp:x@example.com/app", "https://git.corp", false},
-		{"git@git.corp:org/app", "git@git.corp", true},
-		{"git@git.corp:org/app", "git@git.corp:", true},
-		{"git@git.corp.example.com:org/app", "git@git.corp", false},
-		{"https://git.corp/app", "", false},
-	} {
-		if got := isBelow(c.url, c.prefix); got != c.want {
-			t.Errorf("%s below %s: %v", c.url, c.prefix, got)
-		}
+// Among manifests the order is: the Secret that is named, Argo CD's own, the
+// last resort, what the user has. Each keeps to its protocol.
+func TestLoginsAmongManifests(t *testing.T) {
+	secrets := `apiVersion: v1
+kind: Secret
+metadata: {name: web, labels: {argocd.argoproj.io/secret-type: repository}}
+stringData: {url: "https://git.corp/org/app", username: u, password: x}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: key, labels: {argocd.argoproj.io/secret-type: repo-creds}}
+stringData: {url: "git@git.corp:org", sshPrivateKey: x}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: elsewhere, namespace: team, labels: {argocd.argoproj.io/secret-type: repository}}
+stringData: {url: "https://git.corp/org/team", password: x}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: public, labels: {argocd.argoproj.io/secret-type: repository}}
+stringData: {url: "https://old.corp/app", insecure: "true"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: git-creds}
+stringData: {url: "https://git.corp", username: u, password: x}
+`
+	path := filepath.Join(t.TempDir(), "secrets.yaml")
+	if err := os.WriteFile(path, []byte(secrets), 0o600); err != nil {
+		t.Fatal(err)
 	}
-}
-
-// A Secret for one protocol is none for another, least of all one in the clear.
-func TestLoginsKeepToTheirProtocol(t *testing.T) {
-	for _, c := range []struct{ url, want string }{
-		{"https://git.corp/org/app", "web"}, {"https://git.corp/org/app.git", "web"}, {"git@git.corp:org/app.git", "key"},
-		{"ssh://git@git.corp/org/app", "key"}, {"http://git.corp/org/app", ""},
+	f := &files{paths: []string{path}, namespace: "argocd"}
+	if _, err := f.List(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"GIT_PASSWORD": "x"}
+	l := &logins{files: f, namespace: "argocd", env: func(name string) string { return env[name] }}
+	own := credential.Reference{Kind: credential.Secret, Namespace: "team", Name: "elsewhere"}
+	for _, c := range []struct {
+		at   plan.Location
+		from string
+		err  string
+	}{
+		{plan.Location{URL: "https://git.corp/org/app.git"}, "secret argocd/web", ""},
+		{plan.Location{URL: "git@git.corp:org/app.git"}, "secret argocd/key", ""},
+		{plan.Location{URL: "https://git.corp/org/team"}, "secret argocd/git-creds", ""},
+		{plan.Location{URL: "https://other.corp/org/team"}, "env:GIT_PASSWORD", ""},
+		{plan.Location{URL: "https://old.corp/app"}, "env:GIT_PASSWORD", ""},
+		{plan.Location{URL: "http://git.corp/org/app"}, "", ""},
+		{plan.Location{URL: "https://git.corp/org/app", Credential: own, Namespace: "team"}, "secret team/elsewhere", ""},
+		{plan.Location{URL: "https://git.corp/org/app", Credential: own, Namespace: "other"}, "", `credential "secret:team/elsewhere": a Secret of namespace "team" may not be used here`},
+		{plan.Location{URL: "git@git.corp:org/app", Credential: own, Namespace: "team"}, "", "secret team/elsewhere: it has no sshPrivateKey, and SSH needs one (fields: password, url)"},
 	} {
-		f := &files{world: file.World{Secrets: map[argo.Key]file.Secret{}}}
-		for name, data := range map[string]map[string]string{
-			"web": {"url": "https://git.corp/org/app", "password": "x"}, "key": {"url": "git@git.corp:org/app", "sshPrivateKey": "x"},
-		} {
-			s := file.Secret{Key: argo.Key{Namespace: "argocd", Name: name}, Labels: map[string]string{secretType: "repository"}, Data: map[string][]byte{}}
-			for key, value := range data {
-				s.Data[key] = []byte(value)
-			}
-			f.world.Secrets[s.Key] = s
+		login, err := l.Git(t.Context(), c.at)
+		if login.From != c.from || (err == nil) != (c.err == "") || err != nil && !strings.HasPrefix(err.Error(), c.err) {
+			t.Errorf("%s: %s, %v; want %q, %q", c.at.URL, login, err, c.from, c.err)
 		}
-		l := &logins{files: f, namespace: "argocd"}
-		if s, _ := l.repository(c.url); s.Name != c.want {
-			t.Errorf("%s: got the Secret %q, want %q", c.url, s.Name, c.want)
+		if login.Insecure != (c.at.URL == "https://old.corp/app") {
+			t.Errorf("%s: insecure is %v", c.at.URL, login.Insecure)
 		}
 	}
 }

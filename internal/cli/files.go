@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/argo/file"
+	"argocd-image-updater/internal/credential"
 )
 
 // files are Applications from manifest files, and the Secrets beside them. The
@@ -19,8 +21,9 @@ type files struct {
 	namespace string
 	only      filter
 
-	mu    sync.Mutex
-	world file.World
+	mu     sync.Mutex
+	world  file.World
+	ofArgo credential.Repositories
 }
 
 // List reads the files.
@@ -35,6 +38,7 @@ func (f *files) List(ctx context.Context) ([]argo.Application, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.world = w
+	f.ofArgo = credential.NewRepositories(slices.DeleteFunc(slices.Collect(maps.Values(w.Secrets)), func(s credential.Object) bool { return s.Namespace != f.namespace }))
 	return slices.DeleteFunc(slices.Clone(w.Applications), func(a argo.Application) bool { return !f.only.admits(a) }), nil
 }
 
@@ -80,22 +84,16 @@ func (f *files) problemTexts() []string {
 }
 
 // secret finds a Secret among the manifests that were read last.
-func (f *files) secret(key argo.Key) (file.Secret, bool) {
+func (f *files) secret(key argo.Key) (credential.Object, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s, ok := f.world.Secrets[key]
 	return s, ok
 }
 
-// labelled are the Secrets with a label of that value, by namespace and name.
-func (f *files) labelled(namespace, label, value string) []file.Secret {
+// repositories are the Secrets that Argo CD has for repositories.
+func (f *files) repositories() credential.Repositories {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var out []file.Secret
-	for key, s := range f.world.Secrets {
-		if key.Namespace == namespace && s.Labels[label] == value {
-			out = append(out, s)
-		}
-	}
-	return out
+	return f.ofArgo
 }

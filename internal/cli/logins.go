@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 
 	"argocd-image-updater/internal/argo"
-	"argocd-image-updater/internal/argo/file"
 	"argocd-image-updater/internal/credential"
 	"argocd-image-updater/internal/credential/env"
 	"argocd-image-updater/internal/plan"
@@ -31,21 +28,23 @@ func (l *logins) Registry(_ context.Context, q update.LoginQuestion) (credential
 	if q.Reference.Kind != credential.Secret && q.Reference.Kind != credential.PullSecret {
 		return l.machine.Resolve(q.Reference, names...)
 	}
-	scope := credential.ProcessScope(l.namespace, l.namespace)
-	if q.Namespace != "" {
-		scope = credential.ApplicationScope(q.Namespace)
-	}
-	s, err := l.secret(scope, q.Reference)
+	s, err := l.secret(q.Namespace, q.Reference)
 	if err != nil {
 		return credential.Registry{}, err
 	}
 	return credential.FromSecret(s.Data, q.Reference, names...)
 }
 
-func (l *logins) secret(scope credential.Scope, ref credential.Reference) (file.Secret, error) {
+// secret finds the Secret that an Application of a namespace names; the
+// namespace "" is that of process-wide configuration.
+func (l *logins) secret(namespace string, ref credential.Reference) (credential.Object, error) {
+	scope := credential.ProcessScope(l.namespace, l.namespace)
+	if namespace != "" {
+		scope = credential.ApplicationScope(namespace)
+	}
 	ref, err := scope.Resolve(ref)
 	if err != nil {
-		return file.Secret{}, err
+		return credential.Object{}, err
 	}
 	s, ok := l.files.secret(argo.Key{Namespace: ref.Namespace, Name: ref.Name})
 	if !ok {
@@ -54,120 +53,45 @@ func (l *logins) secret(scope credential.Scope, ref credential.Reference) (file.
 	return s, nil
 }
 
-// gitCreds is the Secret that is looked at last of all.
-const gitCreds = "git-creds"
-
 // Git implements update.Credentials: the Secret that was named, or else Argo
 // CD's own for the repository, or else what the user has.
 func (l *logins) Git(_ context.Context, at plan.Location) (credential.Git, error) {
 	if at.Credential.Kind == credential.Secret {
-		scope := credential.ProcessScope(l.namespace, l.namespace)
-		if at.Namespace != "" {
-			scope = credential.ApplicationScope(at.Namespace)
-		}
-		s, err := l.secret(scope, at.Credential)
+		s, err := l.secret(at.Namespace, at.Credential)
 		if err != nil {
 			return credential.Git{}, err
 		}
-		return gitLogin(s)
+		return s.Git(at.URL)
 	}
-	if s, ok := l.repository(at.URL); ok {
-		return gitLogin(s)
+	last, _ := l.files.secret(argo.Key{Namespace: l.namespace, Name: credential.LastResort})
+	s := l.files.repositories().Find(at.URL, at.Project).Or(last, at.URL)
+	if s.HasLogin(at.URL) {
+		return s.Git(at.URL)
 	}
-	if s, ok := l.files.secret(argo.Key{Namespace: l.namespace, Name: gitCreds}); ok && !strings.HasPrefix(at.URL, "http://") {
-		return gitLogin(s)
+	login, err := s.Settings(at.URL)
+	if err != nil {
+		return credential.Git{}, err
 	}
-	return l.own(at.URL)
+	return l.own(at.URL, login)
 }
 
-func gitLogin(s file.Secret) (credential.Git, error) {
-	login, err := credential.GitFromSecret(s.Data)
-	if err != nil {
-		return login, fmt.Errorf("secret %s: %w", s.Key, err)
+// own adds what the user has: a name and password in the environment for HTTP,
+// a key file for SSH.
+func (l *logins) own(url string, login credential.Git) (credential.Git, error) {
+	switch argo.ParseAddress(url).Protocol {
+	case "https": // over http a password would go in the clear
+		if password := l.env("GIT_PASSWORD"); password != "" {
+			login.Username, login.Password, login.From = l.env("GIT_USERNAME"), password, "env:GIT_PASSWORD"
+		}
+	case "ssh":
+		if l.sshKey == "" {
+			break
+		}
+		key, err := os.ReadFile(l.sshKey)
+		if err != nil {
+			return credential.Git{}, fmt.Errorf("--git-ssh-key: %w", err)
+		}
+		login.SSHKey, login.From = key, l.sshKey
 	}
-	login.From = "secret " + s.String()
 	return login, nil
-}
-
-// secretType is the label by which Argo CD knows its Secrets.
-const secretType = "argocd.argoproj.io/secret-type"
-
-// repository finds Argo CD's Secret for a repository: the one of its URL, or
-// the template with the longest matching beginning. One without a credential
-// passes, as in Argo CD.
-func (l *logins) repository(url string) (file.Secret, bool) {
-	var best file.Secret
-	found := false
-	for _, s := range l.files.labelled(l.namespace, secretType, "repository") {
-		known := string(s.Data["url"])
-		if argo.SameRepository(known, url) && protocol(known) == protocol(url) && hasLogin(s) && (!found || s.Name < best.Name) {
-			best, found = s, true
-		}
-	}
-	if found {
-		return best, true
-	}
-	templates := l.files.labelled(l.namespace, secretType, "repo-creds")
-	slices.SortFunc(templates, func(a, b file.Secret) int { return strings.Compare(a.Name, b.Name) })
-	for _, s := range templates {
-		prefix := string(s.Data["url"])
-		if isBelow(url, prefix) && len(prefix) > len(best.Data["url"]) {
-			best, found = s, true
-		}
-	}
-	return best, found
-}
-
-// protocol is the scheme of a Git URL. A login for one is none for another: a
-// key says nothing to HTTPS, and a password for HTTPS is not sent in the clear.
-func protocol(url string) string {
-	scheme, _, ok := strings.Cut(strings.ToLower(strings.TrimSpace(url)), "://")
-	switch {
-	case ok:
-		return scheme
-	case strings.Contains(url, ":"):
-		return "ssh" // user@host:path
-	}
-	return "file"
-}
-
-// isBelow reports whether a URL is the prefix or continues it at a boundary:
-// https://git.corp does not cover https://git.corp.example.com.
-func isBelow(url, prefix string) bool {
-	rest, ok := strings.CutPrefix(url, prefix)
-	scp := !strings.Contains(prefix, "://") // user@host:path
-	switch {
-	case !ok || prefix == "":
-		return false
-	case rest == "", rest[0] == '/', strings.HasSuffix(prefix, "/"):
-		return true
-	}
-	return scp && (rest[0] == ':' || strings.HasSuffix(prefix, ":"))
-}
-
-func hasLogin(s file.Secret) bool {
-	return len(s.Data["password"]) > 0 || len(s.Data["sshPrivateKey"]) > 0
-}
-
-// own is what the user has: a name and password in the environment for HTTP, a
-// key file for SSH.
-func (l *logins) own(url string) (credential.Git, error) {
-	if strings.HasPrefix(url, "http://") {
-		return credential.Git{}, nil // a password would go in the clear
-	}
-	if strings.HasPrefix(url, "https://") {
-		password := l.env("GIT_PASSWORD")
-		if password == "" {
-			return credential.Git{}, nil
-		}
-		return credential.Git{Username: l.env("GIT_USERNAME"), Password: password, From: "env:GIT_PASSWORD"}, nil
-	}
-	if l.sshKey == "" {
-		return credential.Git{}, nil
-	}
-	key, err := os.ReadFile(l.sshKey)
-	if err != nil {
-		return credential.Git{}, fmt.Errorf("--git-ssh-key: %w", err)
-	}
-	return credential.Git{SSHKey: key, From: l.sshKey}, nil
 }

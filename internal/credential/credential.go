@@ -40,11 +40,16 @@ type Registry struct {
 type Git struct {
 	Username   string
 	Password   string
+	Bearer     string // token of HTTP, in place of user and password (RFC 6750)
+	ClientCert []byte // PEM certificate that TLS shows to the server, with ClientKey
+	ClientKey  []byte // PEM
 	SSHKey     []byte // PEM or OpenSSH private key
 	Passphrase string // of SSHKey
 	KnownHosts []byte // lines of a known_hosts file; nil: the user's own files
 	CA         []byte // PEM certificates to trust besides the system's
 	Insecure   bool   // neither host key nor certificate is checked; only where the Secret itself says so
+	Proxy      string // URL of the proxy to go through, with its login; "": the environment tells, of HTTP
+	NoProxy    string // hosts that Proxy is not for, as in the variable NO_PROXY
 	From       string // the place it comes from, for messages
 }
 

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"argocd-image-updater/internal/credential"
 )
 
@@ -242,26 +240,14 @@ func TestFromSecret(t *testing.T) {
 	}
 }
 
-func TestGitFromSecret(t *testing.T) {
-	got, err := credential.GitFromSecret(map[string][]byte{"username": []byte("u\n"), "password": []byte("p\n"), "insecure": []byte("true")})
-	if want := (credential.Git{Username: "u", Password: "p", Insecure: true}); err != nil || !cmp.Equal(got, want) {
-		t.Errorf("user and password: %q %v", got.Username, err)
-	}
-	got, err = credential.GitFromSecret(map[string][]byte{"sshPrivateKey": []byte("KEY\n")})
-	if err != nil || string(got.SSHKey) != "KEY\n" || got.Insecure {
-		t.Errorf("key: %v", err)
-	}
-	_, err = credential.GitFromSecret(map[string][]byte{"token": []byte(hidden)})
-	if err == nil || err.Error() != "the Secret has neither sshPrivateKey nor password (fields: token)" {
-		t.Error(err)
-	}
-}
-
 // A login gets into logs and error texts sooner or later; it must not tell.
 func TestLoginsNeverPrintThemselves(t *testing.T) {
 	registry := credential.Registry{Username: hidden, Password: hidden, IdentityToken: hidden, From: "env:X"}
 	asNumbers := fmt.Sprint([]byte(hidden)) //nolint:staticcheck // it is the numbers that are wanted
-	git := credential.Git{Username: hidden, Password: hidden, SSHKey: []byte(hidden), Passphrase: hidden, From: "env:X"}
+	git := credential.Git{
+		Username: hidden, Password: hidden, Bearer: hidden, SSHKey: []byte(hidden), Passphrase: hidden,
+		ClientKey: []byte(hidden), Proxy: "http://u:" + hidden + "@proxy", From: "env:X",
+	}
 	for _, v := range []any{registry, &registry, git, &git, []any{registry, git}, struct{ R credential.Registry }{registry}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
 			got := fmt.Sprintf(verb, v)

@@ -13,8 +13,6 @@ const (
 	keyDockerCfg    = ".dockercfg"
 	keyUsername     = "username"
 	keyPassword     = "password"
-	keySSH          = "sshPrivateKey"
-	keyInsecure     = "insecure"
 )
 
 // FromUserPass takes apart user:password, at the first colon. A newline at the
@@ -92,22 +90,6 @@ func configLogin(b []byte, names []string) (Registry, error) {
 		err = fmt.Errorf("the docker config has no login for %s, but for %s", strings.Join(names, " or "), config.hosts())
 	}
 	return login, err
-}
-
-// GitFromSecret takes the login of a Git server out of a Secret's decoded
-// content: sshPrivateKey, or username and password; insecure: "true" switches
-// the check of host key and certificate off. From is left empty.
-func GitFromSecret(content map[string][]byte) (Git, error) {
-	login := Git{
-		Username: trimNewline(string(content[keyUsername])),
-		Password: trimNewline(string(content[keyPassword])),
-		SSHKey:   content[keySSH],
-		Insecure: strings.EqualFold(strings.TrimSpace(string(content[keyInsecure])), "true"),
-	}
-	if len(login.SSHKey) == 0 && login.Password == "" {
-		return Git{}, fmt.Errorf("the Secret has neither %s nor %s (fields: %s)", keySSH, keyPassword, keysOf(content))
-	}
-	return login, nil
 }
 
 // keysOf lists the keys of a Secret, for messages.

@@ -46,7 +46,7 @@ func Group(plans []Plan) []Changeset {
 
 // Compare orders destinations by repository, base and head.
 func (d Destination) Compare(o Destination) int {
-	return cmp.Or(strings.Compare(d.URL, o.URL), strings.Compare(d.Namespace, o.Namespace),
+	return cmp.Or(strings.Compare(d.URL, o.URL), strings.Compare(d.Namespace, o.Namespace), strings.Compare(d.Project, o.Project),
 		strings.Compare(d.Base, o.Base), strings.Compare(d.Head, o.Head),
 		strings.Compare(fmt.Sprint(d.Credential), fmt.Sprint(o.Credential)))
 }

@@ -23,6 +23,7 @@ type Location struct {
 	URL        string
 	Credential credential.Reference
 	Namespace  string // of the Application, where Credential is a Secret: it has to be in its reach
+	Project    string // of the Application, where Credential is Argo CD's own, which may be for one project only
 }
 
 // String is the URL without a password that somebody may have put into it.

@@ -21,6 +21,7 @@ import (
 	"slices"
 
 	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/credential"
 )
 
 // Options say how manifests are to be understood.
@@ -33,24 +34,12 @@ type Options struct {
 type World struct {
 	Applications []argo.Application
 	Projects     []argo.Project
-	Secrets      map[argo.Key]Secret
+	Secrets      map[argo.Key]credential.Object
 	Problems     []Problem // in the order of the files
 	// Skipped counts documents and files that were passed over without being a
 	// Problem: templates, and links that lead nowhere or to a folder.
 	Skipped int
 }
-
-// Secret is a Secret of the core group. It prints as its name.
-type Secret struct {
-	argo.Key
-	Type   string
-	Labels map[string]string
-	// Data are the decoded values of data, overlaid with stringData.
-	Data map[string][]byte `json:"-"`
-}
-
-// GoString hides the values from %#v, as String does elsewhere.
-func (s Secret) GoString() string { return s.String() }
 
 // Problem is something in the files that cannot be used.
 type Problem struct {
@@ -73,7 +62,7 @@ func Read(ctx context.Context, paths []string, o Options) (World, error) {
 	if err != nil {
 		return World{}, err
 	}
-	r := reader{Options: o, world: World{Secrets: map[argo.Key]Secret{}, Skipped: skipped}}
+	r := reader{Options: o, world: World{Secrets: map[argo.Key]credential.Object{}, Skipped: skipped}}
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return World{}, err

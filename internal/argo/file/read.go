@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/credential"
 )
 
 // maxSize bounds a file, in bytes.
@@ -201,7 +202,7 @@ func (r *reader) secret(object []byte) error {
 	for field, text := range s.StringData {
 		s.Data[field] = []byte(text)
 	}
-	r.world.Secrets[key] = Secret{Key: key, Type: s.Type, Labels: s.Metadata.Labels, Data: s.Data}
+	r.world.Secrets[key] = credential.Object{Key: key, Type: s.Type, Labels: s.Metadata.Labels, Data: s.Data}
 	return nil
 }
 

@@ -1,0 +1,74 @@
+package argo
+
+import "strings"
+
+// Address is what matters of a Git URL to who looks for a repository or logs in
+// to it. It is comparable: spellings that no server keeps apart are one Address.
+type Address struct {
+	// Protocol is the scheme in lower case; "ssh" for user@host:path, "file" for
+	// a path. A login for one protocol is none for another.
+	Protocol string
+	// Place is host/path in lower case, without user, slash at the end and .git.
+	// The port stays, unless it is that of an SSH server, which says nothing about
+	// the web address of the same host.
+	Place string
+}
+
+// ParseAddress takes a Git URL apart; every text has an Address. What it takes
+// for the host is what is connected to, however the text tries to look like the
+// address of another one (RFC 3986, section 3.2, and git-fetch(1), Git URLs).
+func ParseAddress(url string) Address {
+	s := strings.ToLower(strings.TrimSpace(url))
+	protocol, rest, ok := strings.Cut(s, "://")
+	if !ok {
+		return schemeless(s)
+	}
+	end := strings.IndexAny(rest+"/", "/?#\\")
+	host, path := rest[:end], rest[end:]
+	host = host[strings.LastIndexByte(host, '@')+1:]
+	if protocol == "ssh" {
+		host, _, _ = strings.Cut(host, ":")
+	}
+	return Address{Protocol: protocol, Place: place(host, path)}
+}
+
+// schemeless is the address of user@host:path, or of a path.
+func schemeless(s string) Address {
+	before, _, hasPath := strings.Cut(s, ":")
+	user, after, hasUser := strings.Cut(s, "@")
+	switch {
+	case strings.Contains(before, "/") || !hasPath && !hasUser:
+		return Address{Protocol: "file", Place: place("", s)}
+	case hasUser && (strings.Contains(after, ":") || !strings.Contains(user, ":")):
+		s = after
+	}
+	host, path, _ := strings.Cut(s, ":")
+	return Address{Protocol: "ssh", Place: place(host, path)}
+}
+
+func place(host, path string) string {
+	return strings.TrimSuffix(host+"/"+strings.TrimSuffix(strings.Trim(path, "/"), ".git"), "/")
+}
+
+// Host is the name of the server, without a port; "" for a path.
+func (a Address) Host() string {
+	host, _, _ := strings.Cut(a.Place, "/")
+	host, _, _ = strings.Cut(host, ":")
+	return host
+}
+
+// Above are the addresses that the address is below of, itself first and the
+// host alone last: of https git.corp/team/app also git.corp/team and git.corp.
+// The host git.corp is above nothing of git.corp.example.com.
+func (a Address) Above() []Address {
+	var out []Address
+	for place := a.Place; place != ""; {
+		out = append(out, Address{Protocol: a.Protocol, Place: place})
+		place = place[:max(0, strings.LastIndexByte(place, '/'))]
+	}
+	return out
+}
+
+// SameRepository reports whether two URLs name one Git repository, whatever
+// protocol, user, case, trailing slash or .git suffix they are written with.
+func SameRepository(a, b string) bool { return ParseAddress(a).Place == ParseAddress(b).Place }

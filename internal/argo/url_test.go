@@ -1,0 +1,57 @@
+package argo
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseAddress(t *testing.T) {
+	for url, want := range map[string]Address{
+		"https://github.com/Org/App.git":     {"https", "github.com/org/app"},
+		" HTTPS://me:pw@GitHub.com/org/app/": {"https", "github.com/org/app"},
+		"https://github.com:8443/org/app":    {"https", "github.com:8443/org/app"},
+		"https://github.com":                 {"https", "github.com"},
+		"https://github.com/":                {"https", "github.com"},
+		"https://":                           {"https", ""},
+		"http://git.corp/app":                {"http", "git.corp/app"},
+		"ssh://git@git.corp:2222/org/app":    {"ssh", "git.corp/org/app"},
+		"git@git.corp:org/app.git":           {"ssh", "git.corp/org/app"},
+		"git.corp:org/app":                   {"ssh", "git.corp/org/app"},
+		"git.corp:org/app@v1":                {"ssh", "git.corp/org/app@v1"},
+		"git@git.corp:":                      {"ssh", "git.corp"},
+		"git@git.corp":                       {"ssh", "git.corp"},
+		"/srv/git/app.git":                   {"file", "/srv/git/app"},
+		"/srv/git/me@home:app":               {"file", "/srv/git/me@home:app"},
+		"file:///srv/git/app":                {"file", "/srv/git/app"},
+		"":                                   {"file", ""},
+		// What looks like git.corp and is not.
+		"https://evil.example?@git.corp/org/app":   {"https", "evil.example/?@git.corp/org/app"},
+		"https://evil.example#@git.corp/org/app":   {"https", "evil.example/#@git.corp/org/app"},
+		`https://evil.example\@git.corp/org/app`:   {"https", `evil.example/\@git.corp/org/app`},
+		"https://git.corp:x@evil.example/org/app":  {"https", "evil.example/org/app"},
+		"git.corp:x@evil.example:org/app":          {"ssh", "evil.example/org/app"},
+		"git@evil.example:x@git.corp:org/app":      {"ssh", "evil.example/x@git.corp:org/app"},
+		"git@evil.example:x://git@git.corp/org/ap": {"git@evil.example:x", "git.corp/org/ap"},
+	} {
+		if got := ParseAddress(url); got != want {
+			t.Errorf("%q: %q, want %q", url, got, want)
+		}
+	}
+}
+
+func TestAddressAbove(t *testing.T) {
+	var got []string
+	for _, a := range ParseAddress("https://git.corp:8443/team/app.git").Above() {
+		got = append(got, a.Protocol+" "+a.Place)
+	}
+	if diff := cmp.Diff([]string{"https git.corp:8443/team/app", "https git.corp:8443/team", "https git.corp:8443"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if len(Address{}.Above()) != 0 {
+		t.Error("nothing is below of something")
+	}
+	if host := ParseAddress("https://git.corp:8443/team/app").Host(); host != "git.corp" {
+		t.Errorf("host %q", host)
+	}
+}
