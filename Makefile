@@ -13,10 +13,10 @@ RACE     := $(if $(CAN_RACE),-race)
 export PATH := $(PATH):/usr/sbin:/usr/local/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-real lint bench fuzz gen
+.PHONY: help build demo test test-real test-cluster lint bench fuzz gen
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/argocd-image-updater
 	go build -trimpath -buildvcs=auto -ldflags "-s -w -X argocd-image-updater/internal/cli.version=$(VERSION)" -o $(BIN) ./cmd/argocd-image-updater
@@ -34,10 +34,15 @@ test-real: ## run the tests against a docker-registry and an sshd of this machin
 		{ echo "docker-registry and sshd are needed: apt-get install docker-registry openssh-server" >&2; exit 1; }
 	go -C test/e2e test -count=1 -tags real -run '^TestReal' ./...
 
+test-cluster: ## run the tests against a kube-apiserver and an etcd, which are built once
+	go -C test/cluster run ./build
+	go -C test/cluster test $(RACE) -count=1 ./...
+
 lint: ## check format and style
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "run gofmt -w on:"; echo "$$files"; exit 1; } >&2
 	go $(LINT) run ./...
 	go -C test/e2e $(LINT) run --build-tags real ./...
+	go -C test/cluster $(LINT) run ./...
 
 bench: build ## measure: time and memory of the pure rooms, and a large fleet from end to end
 	go test -run '^$$' -bench . -benchmem ./...

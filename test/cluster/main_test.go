@@ -1,0 +1,13 @@
+package cluster_test
+
+import (
+	"os"
+	"testing"
+
+	"argocd-image-updater/test/cluster"
+)
+
+// suite is the control plane and the program of all tests.
+var suite *cluster.Suite
+
+func TestMain(m *testing.M) { os.Exit(cluster.Main(m, &suite)) }
