@@ -17,6 +17,29 @@ type server struct {
 	ca   []byte
 }
 
+// ServerOptions are how a Server is started.
+type ServerOptions struct {
+	Handler http.Handler
+	// Kind tells the kinds of requests apart that the Front counts and harms.
+	Kind func(*http.Request) string
+	TLS  bool
+}
+
+// Server is a handler of the caller's own behind a Front.
+type Server struct{ *server }
+
+// StartServer starts a server for a handler.
+func StartServer(o ServerOptions) (*Server, error) {
+	s, err := serve(newFront(o.Handler, o.Kind), o.TLS)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{s}, nil
+}
+
+// URL is the base address, without a slash at its end.
+func (s *Server) URL() string { return s.http.URL }
+
 // serve starts a server behind its front.
 func serve(front *Front, secure bool) (*server, error) { //nolint:revive // the options ask for TLS or not
 	s := &server{Front: front, http: httptest.NewUnstartedServer(front)}
