@@ -1,0 +1,112 @@
+package api
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"argocd-image-updater/internal/argo"
+)
+
+// Options say which server is asked, and for which Applications.
+type Options struct {
+	// Address of the server: host, host:port, or a URL. A path is the server's
+	// root path. See DefaultAddress.
+	Address string
+	// Token of an account or of a project role.
+	Token Token
+	// Plaintext speaks HTTP without TLS; http:// in Address says the same.
+	Plaintext bool
+	// Insecure does not check the server's certificate.
+	Insecure bool
+	// CA are certificates in PEM to trust besides the system's.
+	CA []byte
+
+	// Namespaces to look at; none: all that the server gives.
+	Namespaces []string
+	// Names are globs (path.Match), one of which the name has to match; none: any.
+	Names []string
+	// Label is a label selector of Kubernetes; "" is any.
+	Label string
+
+	// Timeout of a request with its whole answer; 0: 60 s. A list may take five
+	// times as long.
+	Timeout time.Duration
+	// RefreshWait is how long Refresh waits for Argo CD to have looked; 0: 5 s.
+	RefreshWait time.Duration
+}
+
+// DefaultAddress is where the API server is asked that runs in a namespace of
+// the same cluster.
+func DefaultAddress(namespace string) string { return "argocd-server." + namespace }
+
+// Client asks one server. It is safe for use by many goroutines.
+type Client struct {
+	options  Options
+	base     *url.URL
+	http     *http.Client
+	selector labels.Selector
+
+	mu       sync.Mutex
+	problems []error
+	// projects of the Applications that were listed last. Who names the project
+	// is told whether the Application exists.
+	projects map[argo.Key]string
+}
+
+// New makes a Client. It asks nothing yet.
+func New(o Options) (*Client, error) {
+	o.Timeout = cmp.Or(o.Timeout, time.Minute)
+	o.RefreshWait = cmp.Or(o.RefreshWait, 5*time.Second)
+	base, err := o.base()
+	if err != nil {
+		return nil, err
+	}
+	selector, err := labels.Parse(o.Label)
+	if err != nil {
+		return nil, fmt.Errorf("label selector %q: %w", o.Label, err)
+	}
+	for _, glob := range o.Names {
+		if _, err := path.Match(glob, ""); err != nil {
+			return nil, fmt.Errorf("application name %q: the glob does not parse", glob)
+		}
+	}
+	transport, err := o.transport()
+	if err != nil {
+		return nil, err
+	}
+	return &Client{
+		options:  o,
+		base:     base,
+		selector: selector,
+		http:     &http.Client{Transport: transport, CheckRedirect: stay},
+	}, nil
+}
+
+// Close closes idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// admits reports whether the options ask for the Application.
+func (c *Client) admits(app argo.Application) bool {
+	o := c.options
+	return (len(o.Namespaces) == 0 || slices.Contains(o.Namespaces, app.Namespace)) &&
+		(len(o.Names) == 0 || slices.ContainsFunc(o.Names, func(glob string) bool {
+			ok, err := path.Match(glob, app.Name)
+			return ok && err == nil
+		})) &&
+		c.selector.Matches(labels.Set(app.Labels))
+}
+
+// project is the project of an Application as far as it is known; "" if not.
+func (c *Client) project(key argo.Key) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.projects[key]
+}
