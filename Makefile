@@ -13,7 +13,7 @@ RACE     := $(if $(CAN_RACE),-race)
 export PATH := $(PATH):/usr/sbin:/usr/local/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-real test-cluster lint bench fuzz gen
+.PHONY: help build demo test test-real test-cluster test-install lint bench fuzz gen
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -38,11 +38,15 @@ test-cluster: ## run the tests against a kube-apiserver and an etcd, which are b
 	go -C test/cluster run ./build
 	go -C test/cluster test $(RACE) -count=1 ./...
 
+test-install: ## test what is installed; on its first run it builds Helm and ko
+	go -C test/install test ./...
+
 lint: ## check format and style
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "run gofmt -w on:"; echo "$$files"; exit 1; } >&2
 	go $(LINT) run ./...
 	go -C test/e2e $(LINT) run --build-tags real ./...
 	go -C test/cluster $(LINT) run ./...
+	go -C test/install $(LINT) run ./...
 
 bench: build ## measure: time and memory of the pure rooms, and a large fleet from end to end
 	go test -run '^$$' -bench . -benchmem ./...
@@ -59,6 +63,7 @@ fuzz: ## try every parser with invented input
 		done; \
 	done
 
-gen: ## write what is generated: the import table of ARCHITECTURE.md, the ImageUpdater's schema and copies
+gen: ## write what is generated: the import table, the ImageUpdater's schema and copies, manifests/install*.yaml
 	go test . -run '^TestImportTable$$' -update
 	go $(CODEGEN) object paths=./api/... crd paths=./api/... output:crd:dir=manifests/crd
+	go -C test/install test -run '^TestInstallFiles$$' -update
