@@ -1,6 +1,10 @@
 package argo
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+	"unicode"
+)
 
 // Address is what matters of a Git URL to who looks for a repository or logs in
 // to it. It is comparable: spellings that no server keeps apart are one Address.
@@ -18,9 +22,10 @@ type Address struct {
 // for the host is what is connected to, however the text tries to look like the
 // address of another one (RFC 3986, section 3.2, and git-fetch(1), Git URLs).
 func ParseAddress(url string) Address {
-	s := strings.ToLower(strings.TrimSpace(url))
-	protocol, rest, ok := strings.Cut(s, "://")
-	if !ok {
+	s := strings.ToLower(strings.TrimRightFunc(url, unicode.IsSpace))
+	protocol, rest, _ := strings.Cut(s, ":")
+	rest, ok := strings.CutPrefix(rest, "//")
+	if !ok || protocol == "" {
 		return schemeless(s)
 	}
 	end := strings.IndexAny(rest+"/", "/?#\\")
@@ -32,18 +37,23 @@ func ParseAddress(url string) Address {
 	return Address{Protocol: protocol, Place: place(host, path)}
 }
 
+// scpPattern is user@host:path or user@host:port:path as Git clients take it,
+// and hostPattern what templates of Argo CD cut off of it.
+var (
+	scpPattern  = regexp.MustCompile(`^(?:[^@]+@)?([^:\s]+):(?:[0-9]{1,5}:)?([^\\].*)$`)
+	hostPattern = regexp.MustCompile(`^[^@/:\s]+@([^@/:\s]+):?$`)
+)
+
 // schemeless is the address of user@host:path, or of a path.
 func schemeless(s string) Address {
-	before, _, hasPath := strings.Cut(s, ":")
-	user, after, hasUser := strings.Cut(s, "@")
-	switch {
-	case strings.Contains(before, "/") || !hasPath && !hasUser:
-		return Address{Protocol: "file", Place: place("", s)}
-	case hasUser && (strings.Contains(after, ":") || !strings.Contains(user, ":")):
-		s = after
+	if m := hostPattern.FindStringSubmatch(s); m != nil {
+		return Address{Protocol: "ssh", Place: m[1]}
 	}
-	host, path, _ := strings.Cut(s, ":")
-	return Address{Protocol: "ssh", Place: place(host, path)}
+	m := scpPattern.FindStringSubmatch(s)
+	if before, _, _ := strings.Cut(s, ":"); m == nil || strings.Contains(before, "/") {
+		return Address{Protocol: "file", Place: place("", s)}
+	}
+	return Address{Protocol: "ssh", Place: place(m[1], m[2])}
 }
 
 func place(host, path string) string {

@@ -51,6 +51,7 @@ type Git struct {
 	Proxy      string // URL of the proxy to go through, with its login; "": the environment tells, of HTTP
 	NoProxy    string // hosts that Proxy is not for, as in the variable NO_PROXY
 	From       string // the place it comes from, for messages
+	TrustFrom  string // the place that KnownHosts or CA come from, for messages; "": the user's own files
 }
 
 const redacted = "(redacted)"

@@ -1,6 +1,7 @@
 package git
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
@@ -16,6 +18,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport/file"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 
+	"argocd-image-updater/internal/credential"
 	"argocd-image-updater/internal/plan"
 )
 
@@ -67,8 +70,9 @@ func (e endpoint) receive(ctx context.Context) (receiver, error) {
 func identity(at plan.Remote) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	for _, part := range [][]byte{
-		[]byte(at.URL), []byte(at.Auth.Username), []byte(at.Auth.Password), at.Auth.SSHKey, []byte(at.Auth.Passphrase),
-		at.Auth.KnownHosts, at.Auth.CA, fmt.Append(nil, at.Auth.Insecure),
+		[]byte(at.URL), []byte(at.Auth.Username), []byte(at.Auth.Password), []byte(at.Auth.Bearer),
+		at.Auth.ClientCert, at.Auth.ClientKey, at.Auth.SSHKey, []byte(at.Auth.Passphrase),
+		at.Auth.KnownHosts, at.Auth.CA, fmt.Append(nil, at.Auth.Insecure), []byte(at.Auth.Proxy), []byte(at.Auth.NoProxy),
 	} {
 		fmt.Fprintf(h, "%d:", len(part))
 		h.Write(part)
@@ -101,25 +105,26 @@ func (c *Client) web(ep *transport.Endpoint, at plan.Remote) (endpoint, error) {
 		return endpoint{}, errors.New("the standard transport was replaced")
 	}
 	wire := standard.Clone()
-	wire.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: at.Auth.Insecure} //nolint:gosec // only where the Secret itself says so
 	wire.ResponseHeaderTimeout = c.options.Timeout
-	if len(at.Auth.CA) > 0 {
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			return endpoint{}, err
-		}
-		if !pool.AppendCertsFromPEM(at.Auth.CA) {
-			return endpoint{}, fmt.Errorf("%w: the CA of %s holds no PEM certificate", errInvalid, at.Auth.From)
-		}
-		wire.TLSClientConfig.RootCAs = pool
+	if at.Auth.Proxy != "" {
+		find := proxied(at.Auth)
+		wire.Proxy = func(r *http.Request) (*url.URL, error) { return find(r.URL) }
 	}
-	e := endpoint{endpoint: ep, transport: githttp.NewClient(&http.Client{Transport: lean{wire, c.options.MaxPack}}), stateless: true}
+	var err error
+	if wire.TLSClientConfig, err = trusting(at.Auth); err != nil {
+		return endpoint{}, err
+	}
+	client := githttp.NewClient(&http.Client{Transport: lean{wire, c.options.MaxPack, at.Auth.TrustFrom}})
+	e := endpoint{endpoint: ep, transport: client, stateless: true}
 	user, password := at.Auth.Username, at.Auth.Password
 	if password == "" {
 		user, password = ep.User, ep.Password
 	}
 	ep.User, ep.Password = "", ""
 	switch {
+	case at.Auth.Bearer != "":
+		e.auth = &githttp.TokenAuth{Token: at.Auth.Bearer}
+		return e, nil
 	case password == "" && user == "":
 		return e, nil
 	case user == "":
@@ -129,16 +134,44 @@ func (c *Client) web(ep *transport.Endpoint, at plan.Remote) (endpoint, error) {
 	return e, nil
 }
 
+// trusting says which servers are trusted, and what they are shown.
+func trusting(login credential.Git) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: login.Insecure} //nolint:gosec // only where the Secret itself says so
+	if len(login.ClientCert) > 0 {
+		shown, err := tls.X509KeyPair(login.ClientCert, login.ClientKey)
+		if err != nil {
+			return nil, fmt.Errorf("%w: the client certificate of %s and its key do not parse, or do not belong together: PEM expected", errInvalid, login.From)
+		}
+		config.Certificates = []tls.Certificate{shown}
+	}
+	if len(login.CA) == 0 {
+		return config, nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, err
+	}
+	if !pool.AppendCertsFromPEM(login.CA) {
+		return nil, fmt.Errorf("%w: %s holds no PEM certificate", errInvalid, cmp.Or(login.TrustFrom, "the CA of "+login.From))
+	}
+	config.RootCAs = pool
+	return config, nil
+}
+
 // lean bounds what is read of an answer: of an error no more than is shown of
 // it, of others no more than of a pack.
 type lean struct {
-	next *http.Transport
-	max  int64
+	next  *http.Transport
+	max   int64
+	trust string // where certificates are trusted; "" is not known
 }
 
 // RoundTrip implements http.RoundTripper.
 func (l lean) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := l.next.RoundTrip(req)
+	if stranger := (x509.UnknownAuthorityError{}); l.trust != "" && errors.As(err, &stranger) {
+		return nil, fmt.Errorf("%w: put its authority into %s", err, l.trust)
+	}
 	if err != nil {
 		return nil, err
 	}

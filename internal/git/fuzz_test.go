@@ -7,7 +7,9 @@ import (
 	"unicode"
 
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/transport"
 
+	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/fault"
 	"argocd-image-updater/internal/plan"
 )
@@ -53,6 +55,27 @@ func FuzzDial(f *testing.F) {
 		e, err := c.dialled(plan.Remote{URL: raw})
 		if err == nil && e.transport == nil {
 			t.Errorf("%q: SSH without a key", raw)
+		}
+	})
+}
+
+// The address by which a login is chosen has the host that is connected to.
+func FuzzAddress(f *testing.F) {
+	for _, s := range []string{
+		"https://me:pw@git.corp:8443/team/app.git", "ssh://git@git.corp:22/app", "git@git.corp:team/app", "git.corp:x@evil:y", "/srv/git/app", "./a:b",
+		"https://evil?@git.corp/app", "https://evil#@git.corp/app", `https://evil\@git.corp/app`, "git@evil:x@git.corp:app", "https://[::1]:1/app",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		at, err := transport.NewEndpoint(s)
+		got := argo.ParseAddress(s)
+		if err != nil || at.Protocol == "file" || got.Protocol == "file" { // nowhere to log in, or with nothing
+			return
+		}
+		rest, ok := strings.CutPrefix(got.Place, strings.ToLower(at.Host))
+		if got.Protocol != at.Protocol || !ok || rest != "" && !strings.ContainsRune("/:", rune(rest[0])) {
+			t.Errorf("%q: chosen by %q, connected by %s to %q", s, got, at.Protocol, at.Host)
 		}
 	})
 }

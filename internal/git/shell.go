@@ -39,7 +39,7 @@ type shell struct {
 // the connection.
 func openShell(ctx context.Context, at *transport.Endpoint, login keyAuth, program string) (*shell, error) {
 	address := sshAddress(at)
-	wire, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	wire, err := dial(ctx, address, login.credential)
 	if err != nil {
 		return nil, err
 	}

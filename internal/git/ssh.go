@@ -1,6 +1,7 @@
 package git
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -23,11 +24,11 @@ var errLogin = errors.New("login")
 
 // keyAuth logs in with a private key to servers that are known.
 type keyAuth struct {
-	host   string
-	user   string
-	signer ssh.Signer
-	from   string // the credential, for messages
-	vouch  ssh.HostKeyCallback
+	host       string
+	user       string
+	signer     ssh.Signer
+	credential credential.Git
+	vouch      ssh.HostKeyCallback
 	// algorithms of the host keys that are known; nil is any.
 	algorithms []string
 }
@@ -40,7 +41,7 @@ func (c *Client) sshAuth(ep *transport.Endpoint, login credential.Git) (keyAuth,
 	if err != nil {
 		return keyAuth{}, err
 	}
-	a := keyAuth{host: ep.Host, user: ep.User, signer: signer, from: login.From}
+	a := keyAuth{host: ep.Host, user: ep.User, signer: signer, credential: login}
 	if a.user == "" {
 		a.user = "git"
 	}
@@ -52,7 +53,7 @@ func (c *Client) sshAuth(ep *transport.Endpoint, login credential.Git) (keyAuth,
 	if err != nil {
 		return keyAuth{}, err
 	}
-	a.vouch = vouched(db.HostKeyCallback())
+	a.vouch = vouched(db.HostKeyCallback(), login.TrustFrom)
 	a.algorithms = db.HostKeyAlgorithms(sshAddress(ep))
 	return a, nil
 }
@@ -66,7 +67,7 @@ func (a keyAuth) config() *ssh.ClientConfig {
 	keys := ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
 		if offered {
 			return nil, fmt.Errorf("%w as %s with the SSH key %s of %s is not accepted: add its public key to the account or repository at %s",
-				errLogin, a.user, ssh.FingerprintSHA256(a.signer.PublicKey()), a.from, a.host)
+				errLogin, a.user, ssh.FingerprintSHA256(a.signer.PublicKey()), a.credential.From, a.host)
 		}
 		offered = true
 		return []ssh.Signer{a.signer}, nil
@@ -82,8 +83,8 @@ func (a keyAuth) config() *ssh.ClientConfig {
 func (a keyAuth) explain(err error) error {
 	var none *ssh.AlgorithmNegotiationError
 	if len(a.algorithms) > 0 && errors.As(err, &none) && none.What == "host key" {
-		return fmt.Errorf("%w of %s is of another kind (%s) than known hosts say (%s): find out why before you replace it there",
-			errHostKey, a.host, strings.Join(none.RequestedAlgorithms, ", "), strings.Join(a.algorithms, ", "))
+		return fmt.Errorf("%w of %s is of another kind (%s) than known hosts say (%s): find out why before you replace it %s",
+			errHostKey, a.host, strings.Join(none.RequestedAlgorithms, ", "), strings.Join(a.algorithms, ", "), in(a.credential.TrustFrom))
 	}
 	if inner := errors.Unwrap(err); errors.Is(inner, errLogin) || errors.Is(inner, errHostKey) {
 		return inner
@@ -132,23 +133,45 @@ func (c *Client) knownHosts(login credential.Git) (*knownhosts.HostKeyDB, error)
 	}
 	db, err := knownhosts.NewDB(f.Name())
 	if err != nil {
-		return nil, fmt.Errorf("%w: known hosts of %s: %w", errInvalid, login.From, err)
+		return nil, fmt.Errorf("%w: known hosts of %s: %w", errInvalid, cmp.Or(login.TrustFrom, login.From), err)
 	}
 	return db, nil
 }
 
-// vouched tells a stranger from a server whose key has changed.
-func vouched(check ssh.HostKeyCallback) ssh.HostKeyCallback {
+// vouched tells a stranger from a server whose key has changed. Where the known
+// hosts are kept is of interest to who has to put it right.
+func vouched(check ssh.HostKeyCallback, kept string) ssh.HostKeyCallback {
 	return func(host string, remote net.Addr, key ssh.PublicKey) error {
 		err := check(host, remote, key)
 		switch {
 		case err == nil:
 			return nil
 		case knownhosts.IsHostKeyChanged(err):
-			return fmt.Errorf("%w of %s is %s, and known hosts say another one: find out why before you replace it there", errHostKey, host, ssh.FingerprintSHA256(key))
-		case knownhosts.IsHostUnknown(err):
+			return fmt.Errorf("%w of %s is %s, and known hosts say another one: find out why before you replace it %s", errHostKey, host, ssh.FingerprintSHA256(key), in(kept))
+		case knownhosts.IsHostUnknown(err) && kept == "":
 			return fmt.Errorf("%w of %s is not known: it offers %s; add it to known hosts if that is right", errHostKey, host, ssh.FingerprintSHA256(key))
+		case knownhosts.IsHostUnknown(err):
+			return fmt.Errorf("%w of %s is not known: it offers %s; if that is right, add what %s prints to %s", errHostKey, host, ssh.FingerprintSHA256(key), keyscan(host), kept)
 		}
 		return fmt.Errorf("%w of %s: %w", errHostKey, host, err)
 	}
+}
+
+func in(kept string) string {
+	if kept == "" {
+		return "there"
+	}
+	return "in " + kept
+}
+
+// keyscan is the command that prints the line for known hosts.
+func keyscan(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	switch {
+	case err != nil:
+		return "ssh-keyscan " + address
+	case port == "22":
+		return "ssh-keyscan " + host
+	}
+	return "ssh-keyscan -p " + port + " " + host
 }
