@@ -33,6 +33,7 @@ type Registry struct {
 	Username      string
 	Password      string
 	IdentityToken string // OAuth2 refresh token of the distribution token specification; excludes the others
+	CA            string // PEM certificates to trust besides the system's and those of registries.conf
 	From          string // the place it comes from, for messages: "env:DOCKERHUB", "secret:argocd/creds"
 }
 

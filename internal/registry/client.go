@@ -178,7 +178,7 @@ func (c *Client) open(t Target) (*session, error) {
 	if err != nil || base.Host == "" {
 		return nil, errors.New("api_url is not a URL")
 	}
-	transport, err := c.transport(t.Endpoint.Registry)
+	transport, err := c.transport(t)
 	if err != nil {
 		return nil, err
 	}

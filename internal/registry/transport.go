@@ -9,8 +9,6 @@ import (
 	"net/url"
 	"os"
 	"time"
-
-	"argocd-image-updater/internal/settings"
 )
 
 const maxHeader = 256 << 10 // bytes of the head of an answer
@@ -19,6 +17,7 @@ const maxHeader = 256 << 10 // bytes of the head of an answer
 type trust struct {
 	insecure       bool
 	caFile, caData string
+	ofHost         string // what the credential brings
 }
 
 // pool is a transport with the certificates it was made with: a CA file may
@@ -29,8 +28,9 @@ type pool struct {
 }
 
 // transport gives the connections for registries with the same TLS options.
-func (c *Client) transport(r settings.Registry) (*http.Transport, error) {
-	key := trust{insecure: r.Insecure, caFile: r.CAFile, caData: r.CAData}
+func (c *Client) transport(t Target) (*http.Transport, error) {
+	r := t.Endpoint.Registry
+	key := trust{insecure: r.Insecure, caFile: r.CAFile, caData: r.CAData, ofHost: t.Credential.CA}
 	authority := []byte(r.CAData)
 	if r.CAFile != "" {
 		file, err := os.ReadFile(r.CAFile)
@@ -48,14 +48,15 @@ func (c *Client) transport(r settings.Registry) (*http.Transport, error) {
 		return p.transport, nil
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: r.Insecure} //nolint:gosec // the entry says insecure: true
-	if len(authority) > 0 {
+	if len(authority) > 0 || t.Credential.CA != "" {
 		roots, err := x509.SystemCertPool()
 		if err != nil {
 			roots = x509.NewCertPool()
 		}
-		if !roots.AppendCertsFromPEM(authority) {
+		if len(authority) > 0 && !roots.AppendCertsFromPEM(authority) {
 			return nil, fmt.Errorf("ca_file %q and ca_data hold no PEM certificate", r.CAFile)
 		}
+		roots.AppendCertsFromPEM([]byte(t.Credential.CA))
 		config.RootCAs = roots
 	}
 	if p != nil {

@@ -38,6 +38,7 @@ func TestTLS(t *testing.T) {
 	inData, inFile, insecure := w.target(credential.Registry{}), unknown, unknown
 	inFile.Endpoint.Registry.CAFile = file
 	insecure.Endpoint.Registry.Insecure = true
+	ofHost := w.world.target(credential.Registry{CA: w.authority()})
 
 	c := client(t, registry.Options{})
 	_, err := c.Tags(t.Context(), unknown)
@@ -48,7 +49,7 @@ func TestTLS(t *testing.T) {
 	_, err = c.Tags(t.Context(), inFile)
 	fails(t, err, nil, "hold no PEM certificate")
 	write(t, file, w.authority())
-	for name, target := range map[string]registry.Target{"ca_data": inData, "ca_file": inFile, "insecure": insecure} {
+	for name, target := range map[string]registry.Target{"ca_data": inData, "ca_file": inFile, "insecure": insecure, "of the host": ofHost} {
 		if got, err := c.Tags(t.Context(), target); err != nil || !slices.Equal(got, []string{"v1"}) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
