@@ -46,9 +46,7 @@ func Group(plans []Plan) []Changeset {
 
 // Compare orders destinations by repository, base and head.
 func (d Destination) Compare(o Destination) int {
-	return cmp.Or(strings.Compare(d.URL, o.URL), strings.Compare(d.Namespace, o.Namespace), strings.Compare(d.Project, o.Project),
-		strings.Compare(d.Base, o.Base), strings.Compare(d.Head, o.Head),
-		strings.Compare(fmt.Sprint(d.Credential), fmt.Sprint(o.Credential)))
+	return cmp.Or(strings.Compare(d.URL, o.URL), strings.Compare(d.Base, o.Base), strings.Compare(d.Head, o.Head), d.Location.Compare(o.Location))
 }
 
 // Grouping says how many commits a push has.

@@ -7,7 +7,9 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/credential"
@@ -28,6 +30,12 @@ type Location struct {
 
 // String is the URL without a password that somebody may have put into it.
 func (l Location) String() string { return ShownURL(l.URL) }
+
+// Compare orders locations by repository first.
+func (l Location) Compare(o Location) int {
+	return cmp.Or(strings.Compare(l.URL, o.URL), strings.Compare(l.Namespace, o.Namespace), strings.Compare(l.Project, o.Project),
+		strings.Compare(fmt.Sprint(l.Credential), fmt.Sprint(o.Credential)))
+}
 
 // Destination is a branch that changes are pushed to.
 type Destination struct {

@@ -1,10 +1,14 @@
 package update_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/credential"
 	"argocd-image-updater/internal/itest"
 	"argocd-image-updater/internal/plan"
 	"argocd-image-updater/internal/settings"
@@ -268,5 +272,49 @@ func TestWhatArgoCDSkipsIsLeftAlone(t *testing.T) {
 	w.want(w.cycle(), "web a Updated")
 	if got, err := w.repo.File("main", "web/skipped.yaml"); err != nil || got != skipped {
 		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// ofProjects has a login for all projects, and one for project apart alone.
+type ofProjects struct{ logins }
+
+func (ofProjects) Git(_ context.Context, at plan.Location) (credential.Git, error) {
+	if at.Project == "broken" {
+		return credential.Git{}, errors.New("secret argocd/broken: it has no password")
+	}
+	if at.Project == "apart" {
+		return credential.Git{Password: "x", From: "secret argocd/apart"}, nil
+	}
+	return credential.Git{Password: "y", From: "secret argocd/all"}, nil
+}
+
+// Projects push together, unless Argo CD has a credential for one of them.
+func TestProjectsPushTogether(t *testing.T) {
+	w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
+	var files []string
+	for i, project := range []string{"", "default", "team", "apart", "broken"} {
+		name := fmt.Sprintf("app-%d", i)
+		files = append(files, name+"/pod.yaml", pod("reg.example.com/a:1.0.0"))
+		w.app(name, "main", "image-list", "reg.example.com/a")
+		w.apps[i].Project = project
+	}
+	w.seed("main", files...)
+	w.Credentials = ofProjects{}
+	plans, err := w.Plan(t.Context(), update.Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var together []string
+	for _, c := range plan.Group(plans) {
+		together = append(together, fmt.Sprint(c.To.Project, len(c.Plans)))
+	}
+	if want := "[apart1 default3]"; fmt.Sprint(together) != want {
+		t.Errorf("%v push together, want %s", together, want)
+	}
+	if got := w.git.Count(itest.KindUploadRefs).Requests; got != 2 {
+		t.Errorf("looked %d times, want 2: once with each credential", got)
+	}
+	if got := plans[4].Items[0]; got.State != plan.Failed || !strings.Contains(got.Reason, "secret argocd/broken: it has no password") {
+		t.Errorf("without a credential: %s", got.Reason)
 	}
 }

@@ -45,7 +45,7 @@ func (u *Updater) planGit(ctx context.Context, wishes, others []*wish) []plan.Pl
 			open = append(open, e)
 		}
 	}
-	errands := byLocation(open)
+	errands := u.byLocation(ctx, open)
 	var g errgroup.Group
 	g.SetLimit(cmp.Or(u.Options.Concurrency, 10))
 	for loc, es := range errands {
@@ -64,21 +64,48 @@ func (u *Updater) planGit(ctx context.Context, wishes, others []*wish) []plan.Pl
 	return plans
 }
 
+// shared is what Applications have in common that write to one repository
+// together: its address, and the credential.
+type shared struct {
+	at   plan.Location
+	from string // the place that Argo CD's credential comes from
+}
+
 // byLocation joins what is written to one repository by one credential, however
-// the URL is spelled; the spelling that sorts first is used.
-func byLocation(es []*errand) map[plan.Location][]*errand {
-	first := map[plan.Location]plan.Location{}
+// the URL is spelled and whichever project asks; the location that sorts first
+// is used.
+func (u *Updater) byLocation(ctx context.Context, es []*errand) map[plan.Location][]*errand {
+	keys := map[plan.Location]shared{}
+	first := map[shared]plan.Location{}
 	for _, e := range es {
-		if known, ok := first[e.location.Key()]; !ok || e.location.URL < known.URL {
-			first[e.location.Key()] = e.location
+		key, ok := keys[e.location]
+		if !ok {
+			key = u.shared(ctx, e.location)
+			keys[e.location] = key
+		}
+		if known, ok := first[key]; !ok || e.location.Compare(known) < 0 {
+			first[key] = e.location
 		}
 	}
 	out := map[plan.Location][]*errand{}
 	for _, e := range es {
-		e.location = first[e.location.Key()]
+		e.location = first[keys[e.location]]
 		out[e.location] = append(out[e.location], e)
 	}
 	return out
+}
+
+// shared finds out whether Argo CD has a credential for the project alone. An
+// error is told when the repository is looked at.
+func (u *Updater) shared(ctx context.Context, at plan.Location) shared {
+	key := shared{at: at.Key()}
+	if at.Project == "" {
+		return key
+	}
+	if auth, err := u.Credentials.Git(ctx, at); err == nil {
+		key.at.Project, key.from = "", auth.From
+	}
+	return key
 }
 
 // errand tells where a wish is to be written. It is done already if there is
@@ -106,8 +133,11 @@ func (u *Updater) errand(w *wish) (e *errand, done bool) {
 		Site: plan.Resolved{Site: plan.Site{App: w.app.Key, Source: chosen.Source, Folder: chosen.Folder, Type: chosen.Type, Target: wb.Target, Namespace: u.Options.Namespace}},
 	}
 	e.location = plan.Location{URL: chosen.Folder.RepoURL, Credential: wb.Credential}
-	if wb.Credential.Kind == credential.Secret {
+	switch wb.Credential.Kind {
+	case credential.Secret:
 		e.location.Namespace = w.app.Namespace
+	case credential.RepoCreds:
+		e.location.Project = cmp.Or(w.app.Project, "default")
 	}
 	return e, !pending(w.items)
 }
