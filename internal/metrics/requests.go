@@ -25,14 +25,14 @@ type requests struct {
 func newRequests() requests {
 	return requests{
 		registry:       counters("registry_requests_total", "Requests to a registry and its token server (incumbent's name).", "registry"),
-		registryFailed: counters("registry_requests_failed_total", "Requests to a registry that were not answered or refused (incumbent's name).", "registry"),
+		registryFailed: counters("registry_requests_failed_total", "Requests to a registry and its token server that failed (incumbent's name).", "registry"),
 		registryTime:   histograms("registry_response_time", "Seconds until a registry or its token server answered, or was waited for no longer.", "registry"),
 		git:            counters("git_operations_total", "Looks at branches, fetches and pushes; a lost push is one that somebody else was faster than.", "operation", "result"),
 		gitTime:        histograms("git_operation_duration_seconds", "Time that looks at branches, fetches and pushes took.", "operation"),
 		argocd:         counters("argocd_api_requests_total", "Requests to an Argo CD API server (incumbent's name).", "argocd_server"),
-		argocdFailed:   counters("argocd_api_errors_total", "Requests to an Argo CD API server that were not answered or refused (incumbent's name).", "argocd_server"),
+		argocdFailed:   counters("argocd_api_errors_total", "Requests to an Argo CD API server that failed (incumbent's name).", "argocd_server"),
 		kube:           counter("k8s_api_requests_total", "Requests to the Kubernetes API (incumbent's name)."),
-		kubeFailed:     counter("k8s_api_errors_total", "Requests to the Kubernetes API that were not answered or refused (incumbent's name)."),
+		kubeFailed:     counter("k8s_api_errors_total", "Requests to the Kubernetes API that failed (incumbent's name)."),
 		registries:     &names{limit: maxRegistries},
 	}
 }
