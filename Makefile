@@ -2,6 +2,7 @@
 
 BIN     := bin/argocd-image-updater
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+KO      := tool -modfile=$(CURDIR)/tools/ko/go.mod ko
 LINT    := tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 CODEGEN := tool -modfile=$(CURDIR)/tools/go.mod controller-gen
 
@@ -13,13 +14,22 @@ RACE     := $(if $(CAN_RACE),-race)
 export PATH := $(PATH):/usr/sbin:/usr/local/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-real test-cluster test-install lint bench fuzz gen
+.PHONY: help build image demo test test-real test-cluster test-install lint bench fuzz gen
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/argocd-image-updater
 	go build -trimpath -buildvcs=auto -ldflags "-s -w -X argocd-image-updater/internal/cli.version=$(VERSION)" -o $(BIN) ./cmd/argocd-image-updater
+
+image: ## build the image and push it to the repository that KO_DOCKER_REPO names
+	@[ -n "$(KO_DOCKER_REPO)" ] || { echo "KO_DOCKER_REPO is not set: name a repository of yours, such as registry.example.com/team/argocd-image-updater" >&2; exit 1; }
+	VERSION=$(VERSION) go $(KO) build --bare --tags $(VERSION) --image-user 1000:1000 \
+		--image-label org.opencontainers.image.title=argocd-image-updater \
+		--image-label org.opencontainers.image.version=$(VERSION) \
+		--image-label org.opencontainers.image.revision=$(shell git rev-parse HEAD 2>/dev/null) \
+		--image-label org.opencontainers.image.licenses=Apache-2.0 \
+		./cmd/argocd-image-updater
 
 demo: build ## watch the updater do its main job against an embedded registry and Git repository
 	$(BIN) demo
