@@ -161,6 +161,27 @@ func TestListByRights(t *testing.T) {
 	}
 }
 
+// Nothing to see is said where it may be a matter of rights.
+func TestListNotices(t *testing.T) {
+	server, client := start(t, argoserver.Options{Policy: "p, image-updater, applications, get, blue/*, allow"}, Options{})
+	put(t, server, web)
+	if apps, err := client.List(t.Context()); err != nil || len(apps) > 0 {
+		t.Error(keys(apps), err)
+	}
+	want := "argo cd at " + server.Host() + " shows no Application, and the account may not get every one: grant it in argocd-rbac-cm: p, role:image-updater, applications, get, */*, allow"
+	if diff := cmp.Diff([]string{want}, client.Notices()); diff != "" {
+		t.Error(diff)
+	}
+	put(t, server, strings.Replace(web, "project: shop", "project: blue", 1))
+	if _, err := client.List(t.Context()); err != nil || client.Notices() != nil {
+		t.Error(err, client.Notices())
+	}
+	_, all := start(t, argoserver.Options{}, Options{})
+	if _, err := all.List(t.Context()); err != nil || all.Notices() != nil {
+		t.Error(err, all.Notices())
+	}
+}
+
 // An Application that is none hides nobody.
 func TestListProblems(t *testing.T) {
 	server, client := start(t, argoserver.Options{}, Options{})

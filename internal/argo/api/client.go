@@ -67,6 +67,7 @@ type Client struct {
 
 	mu       sync.Mutex
 	problems []error
+	notice   string // "" for none
 	// projects of the Applications that were listed last, or streamed since. Who
 	// names the project is told whether the Application exists.
 	projects map[argo.Key]string

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/fault"
 	"argocd-image-updater/internal/settings"
 )
 
@@ -122,8 +123,31 @@ func (c *Client) application(ctx context.Context, q question) (argo.Application,
 	return trim(app), nil
 }
 
-// read asks for something of the size of an Application.
+// read asks for something of the size of an Application. That one does not exist
+// is told where it can be known.
 func (c *Client) read(ctx context.Context, q question) ([]byte, error) {
+	text, err := c.readOnce(ctx, q)
+	var f *failure
+	if errors.As(err, &f) && f.status == http.StatusForbidden && q.project == "" && q.app != (argo.Key{}) && c.mayAll(ctx) {
+		f.fact, f.text = fault.ErrNotFound, q.what+" at "+c.base.Host+": 403: it does not exist, since the account may get every Application"
+	}
+	return text, err
+}
+
+// mayAll reports whether the account may get every Application. Only then does
+// it mean that there is none if none is shown.
+func (c *Client) mayAll(ctx context.Context) bool {
+	text, err := c.readOnce(ctx, question{
+		what: "read the rights of the account",
+		path: []string{"api", "v1", "account", "can-i", "applications", "get", "*", "*"},
+	})
+	var answer struct {
+		Value string `json:"value"`
+	}
+	return err == nil && json.Unmarshal(text, &answer) == nil && answer.Value == "yes"
+}
+
+func (c *Client) readOnce(ctx context.Context, q question) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	resp, err := c.open(ctx, q)

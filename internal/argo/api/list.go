@@ -55,6 +55,17 @@ func (c *Client) Problems() []error {
 	return append(problems, c.problems...)
 }
 
+// Notices are what should be known of what the server shows and is no error:
+// that it shows nothing, to an account that may not see everything.
+func (c *Client) Notices() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.notice == "" {
+		return nil
+	}
+	return []string{c.notice}
+}
+
 // list asks the server for all Applications, and gives the version of the list.
 func (c *Client) list(ctx context.Context) ([]entry, uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*c.options.Timeout)
@@ -75,6 +86,10 @@ func (c *Client) list(ctx context.Context) ([]entry, uint64, error) {
 	if err := l.read(resp.Body); err != nil {
 		return nil, 0, c.broken(q, err)
 	}
+	notice := ""
+	if l.items == 0 && c.options.Labels == "" && len(c.options.Namespaces) == 0 && !c.mayAll(ctx) {
+		notice = fmt.Sprintf("argo cd at %s shows no Application, and the account may not get every one: %s", c.base.Host, q.forbidden())
+	}
 	projects := make(map[argo.Key]string, len(l.entries))
 	for _, e := range l.entries {
 		if e.err == nil {
@@ -83,7 +98,7 @@ func (c *Client) list(ctx context.Context) ([]entry, uint64, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.projects = projects
+	c.projects, c.notice = projects, notice
 	return l.entries, version(l.meta.ResourceVersion), nil
 }
 
@@ -92,6 +107,7 @@ type list struct {
 	admits    func(argo.Application) bool
 	admitsKey func(argo.Key) bool
 	entries   []entry
+	items     int // in the answer, ours or not
 	meta      struct {
 		ResourceVersion string `json:"resourceVersion"`
 	}
@@ -112,7 +128,7 @@ func (l *list) read(body io.Reader) error {
 		switch name {
 		case "items":
 			whole = true
-			err = l.items(from, m)
+			err = l.readItems(from, m)
 		case "metadata":
 			err = from.Decode(&l.meta)
 		default:
@@ -131,7 +147,7 @@ func (l *list) read(body io.Reader) error {
 	return nil
 }
 
-func (l *list) items(from *json.Decoder, m *meter) error {
+func (l *list) readItems(from *json.Decoder, m *meter) error {
 	start, err := from.Token()
 	if err != nil || start == nil { // null is no items
 		return err
@@ -139,8 +155,8 @@ func (l *list) items(from *json.Decoder, m *meter) error {
 	if start != json.Delim('[') {
 		return fmt.Errorf("items: %v instead of a list", start)
 	}
-	for n := 0; from.More(); n++ {
-		if n == maxListed {
+	for from.More() {
+		if l.items++; l.items > maxListed {
 			return fmt.Errorf("more than %d Applications", maxListed)
 		}
 		m.one = maxApplication

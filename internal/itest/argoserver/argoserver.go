@@ -25,6 +25,7 @@ const (
 	KindPatch   = "patch"   // PATCH of the same
 	KindWindows = "windows" // GET /api/v1/applications/<name>/syncwindows
 	KindStream  = "stream"  // GET /api/v1/stream/applications
+	KindMay     = "may"     // GET /api/v1/account/can-i/<resource>/<action>/<object>
 	KindOther   = "other"
 )
 
@@ -263,6 +264,8 @@ func (s *Server) kind(r *http.Request) string {
 	switch {
 	case path == "/api/v1/stream/applications":
 		return KindStream
+	case strings.HasPrefix(path, "/api/v1/account/can-i/"):
+		return KindMay
 	case !ok:
 		return KindOther
 	case rest == "":

@@ -24,6 +24,8 @@ func (s *Server) handler() http.Handler {
 		"PATCH /api/v1/applications/{name}":           s.patch,
 		"GET /api/v1/applications/{name}/syncwindows": s.syncWindows,
 		"GET /api/v1/stream/applications":             s.stream,
+
+		"GET /api/v1/account/can-i/{resource}/{action}/{object...}": s.canI,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			account, no := s.account(r)
@@ -220,6 +222,20 @@ func (s *Server) syncWindows(w http.ResponseWriter, r *http.Request, account str
 		return &refusal{Unknown, err.Error()}
 	}
 	return send(w, text)
+}
+
+// canI tells the account what it may.
+func (s *Server) canI(w http.ResponseWriter, r *http.Request, account string) *refusal {
+	if no := known(r); no != nil {
+		return no
+	}
+	if resource := r.PathValue("resource"); resource != "applications" {
+		return &refusal{InvalidArgument, "[applications] does not contain " + resource}
+	}
+	if s.policy.allows(account, r.PathValue("action"), r.PathValue("object")) {
+		return send(w, []byte(`{"value":"yes"}`))
+	}
+	return send(w, []byte(`{"value":"no"}`))
 }
 
 // named is the Application that a request names, and its project; "" if the
