@@ -32,6 +32,10 @@ const (
 	Resource = "imageupdaters"
 )
 
+// Finalizer is what the incumbent puts on its ImageUpdaters. There is nothing to
+// be finalised; who finds it takes it off, so that the object can be deleted.
+const Finalizer = "resources-finalizer.argocd-image-updater.argoproj.io"
+
 // GroupVersion is Group and Version as apimachinery writes them.
 func GroupVersion() schema.GroupVersion {
 	return schema.GroupVersion{Group: Group, Version: Version}

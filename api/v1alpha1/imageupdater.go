@@ -75,6 +75,7 @@ type ApplicationRef struct {
 	// argocd-image-updater.argoproj.io/... of the Application. The same fields
 	// of this object are not looked at then.
 	// +optional
+	// +nullable
 	UseAnnotations *bool `json:"useAnnotations,omitempty"`
 
 	// Settings for the images of these Applications.

@@ -202,6 +202,7 @@ type ImagesVerification struct {
 	// True where nothing is said; false exempts from what is demanded further
 	// out.
 	// +optional
+	// +nullable
 	Enabled *bool `json:"enabled,omitempty"`
 
 	// The public key of signatures made with cosign.

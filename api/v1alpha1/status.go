@@ -2,15 +2,6 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// Bounds of a status. An object is stored whole, in at most 1.5 MB; a status
-// within these bounds stays below a third of that.
-const (
-	MaxApplications  = 100  // in Applications
-	MaxImages        = 200  // in Applications, all of them together
-	MaxRecentUpdates = 100  // in RecentUpdates
-	MaxReason        = 1024 // bytes of a Reason
-)
-
 // ImageUpdaterStatus is what was found in the last cycle.
 type ImageUpdaterStatus struct {
 	// The generation of the spec that this status is of.

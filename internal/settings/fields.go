@@ -39,6 +39,9 @@ var fields = map[string]string{
 	"plugin.image-spec":    "manifestTargets.plugin.spec",
 }
 
+// gitKeys are those of gitConfig.
+var gitKeys = []string{"git-repository", "git-branch", "git-branch-prefix", "write-back-target", "commit-trailers", "pull-request"}
+
 // sheet puts the fields of one level of an ImageUpdater among the values of a
 // reader, in place of what an outer level put there.
 type sheet struct {
@@ -90,6 +93,12 @@ func (s sheet) common(c *v1alpha1.CommonUpdateSettings) {
 func (s sheet) writeBack(c *v1alpha1.WriteBackConfig) {
 	if c == nil {
 		return
+	}
+	if c.Method != nil && strings.TrimSpace(*c.Method) == "argocd" {
+		// What is said of Git further out is meant for others.
+		for _, key := range gitKeys {
+			delete(s.reader.values, key)
+		}
 	}
 	s.text("write-back-method", c.Method)
 	s.truth("respect-sync-windows", c.RespectSyncWindows)

@@ -18,6 +18,9 @@ type selector struct {
 	// prefix is what every matching name begins with, all of it if exact.
 	prefix string
 	exact  bool
+	// parts are what stands between the stars of a glob without other signs, two
+	// at least; nil for other globs.
+	parts  []string
 	labels labels.Selector // nil: any
 	// specificity decides which of several references of one ImageUpdater holds:
 	// the one with the highest.
@@ -39,6 +42,9 @@ func compileSelector(ref *v1alpha1.ApplicationRef, fail func(field, text, reason
 		s.prefix = strings.ReplaceAll(s.glob, `\`, "")
 	} else if i := strings.IndexAny(s.glob, `*?[\`); i >= 0 {
 		s.prefix = s.glob[:i]
+		if !strings.ContainsAny(s.glob, `?[]\`) {
+			s.parts = strings.Split(s.glob, "*")
+		}
 	}
 	s.specificity = specificity(ref, s.exact)
 	if ref.LabelSelectors != nil {
@@ -53,12 +59,29 @@ func compileSelector(ref *v1alpha1.ApplicationRef, fail func(field, text, reason
 // matches reports whether an Application is meant whose name begins with the
 // prefix.
 func (s *selector) matches(app *argo.Application) bool {
-	if !s.exact {
-		if ok, _ := path.Match(s.glob, app.Name); !ok { // its syntax was checked
+	return s.matchesName(app.Name) && (s.labels == nil || s.labels.Matches(labels.Set(app.Labels)))
+}
+
+// matchesName is path.Match, with a short way for globs that have nothing but
+// stars: nearly all have, and each is tried on each Application.
+func (s *selector) matchesName(name string) bool {
+	switch {
+	case s.exact:
+		return true
+	case s.parts == nil || strings.Contains(name, "/"):
+		ok, _ := path.Match(s.glob, name) // its syntax was checked
+		return ok
+	}
+	last := len(s.parts) - 1
+	rest, ok := strings.CutSuffix(name[len(s.prefix):], s.parts[last])
+	for _, part := range s.parts[1:last] {
+		i := strings.Index(rest, part)
+		if !ok || i < 0 {
 			return false
 		}
+		rest = rest[i+len(part):]
 	}
-	return s.labels == nil || s.labels.Matches(labels.Set(app.Labels))
+	return ok
 }
 
 // bracketSet is a set of characters in a glob.
