@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // sync windows name time zones, and the machine may know none
 
 	"argocd-image-updater/internal/cli"
 )

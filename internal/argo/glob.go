@@ -1,10 +1,14 @@
 package argo
 
 import (
+	"errors"
 	"regexp"
 	"strings"
 	"unicode/utf8"
 )
+
+// errGlob is about the only thing that can be wrong with a glob.
+var errGlob = errors.New("no glob: between [ and ] characters or one range are expected, as in [abc] or [a-z]")
 
 // compileGlob compiles a glob of github.com/gobwas/glob, which is what Argo CD
 // matches with: ? is one character and * any number of them, both without the
@@ -42,7 +46,11 @@ func compileGlob(glob, separator string) (*regexp.Regexp, error) {
 		}
 	}
 	// The end of a glob closes the groups that are open.
-	return regexp.Compile(`(?s)\A` + b.String() + strings.Repeat(")", depth) + `\z`)
+	re, err := regexp.Compile(`(?s)\A` + b.String() + strings.Repeat(")", depth) + `\z`)
+	if err != nil {
+		return nil, errGlob
+	}
+	return re, nil
 }
 
 // classExpression writes what follows a [ as a class, and says how many bytes

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
@@ -69,7 +70,9 @@ func describe(w World, root string) string {
 		fmt.Fprintf(&b, "application %s at %s\n", app, app.Origin)
 	}
 	for _, p := range w.Projects {
-		fmt.Fprintf(&b, "project %s %v\n", p, p.SourceRepos)
+		_, permits := p.Permits("https://git.example.com/team/deploy")
+		reason, _, _ := p.Forbids(argo.Application{Key: argo.Key{Name: "web"}}, time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC))
+		fmt.Fprintf(&b, "project %s permits %v forbids %q\n", p, permits, reason)
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(w.Secrets), compareKeys) {
 		s := w.Secrets[key]

@@ -156,34 +156,26 @@ func (r *reader) inNamespace(k argo.Key) argo.Key {
 	return k
 }
 
-// metadata is the name of an object.
-type metadata struct {
-	Name      string            `json:"name"`
-	Namespace string            `json:"namespace"`
-	Labels    map[string]string `json:"labels"`
-}
-
 func (r *reader) project(object []byte) error {
-	var p struct {
-		Metadata metadata `json:"metadata"`
-		Spec     struct {
-			SourceRepos []string `json:"sourceRepos"`
-		} `json:"spec"`
-	}
-	if err := json.Unmarshal(object, &p); err != nil {
+	p, err := argo.DecodeProject(object)
+	if err != nil {
 		return err
 	}
-	key := r.inNamespace(argo.Key{Namespace: p.Metadata.Namespace, Name: p.Metadata.Name})
-	if slices.ContainsFunc(r.world.Projects, func(o argo.Project) bool { return o.Key == key }) {
-		return fmt.Errorf("project %s stands in the files twice: the first is used", key)
+	p.Key = r.inNamespace(p.Key)
+	if slices.ContainsFunc(r.world.Projects, func(o argo.Project) bool { return o.Key == p.Key }) {
+		return fmt.Errorf("project %s stands in the files twice: the first is used", p.Key)
 	}
-	r.world.Projects = append(r.world.Projects, argo.Project{Key: key, SourceRepos: p.Spec.SourceRepos})
+	r.world.Projects = append(r.world.Projects, p)
 	return nil
 }
 
 func (r *reader) secret(object []byte) error {
 	var s struct {
-		Metadata   metadata          `json:"metadata"`
+		Metadata struct {
+			Name      string            `json:"name"`
+			Namespace string            `json:"namespace"`
+			Labels    map[string]string `json:"labels"`
+		} `json:"metadata"`
 		Type       string            `json:"type"`
 		Data       map[string][]byte `json:"data"`
 		StringData map[string]string `json:"stringData"`
