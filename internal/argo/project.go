@@ -111,7 +111,7 @@ func (p Project) Permits(repository string) (reason string, ok bool) {
 		}
 	}
 	if !ok {
-		return fmt.Sprintf("project %s: none of the %d entries of spec.sourceRepos permits the repository: add it there", p.Key, len(p.repos)), false
+		return fmt.Sprintf("project %s: none of spec.sourceRepos permits the repository: add it there", p.Key), false
 	}
 	return "", true
 }
