@@ -25,9 +25,6 @@ func (c *Client) Project(ctx context.Context, app argo.Application) (*argo.Proje
 	for i := range answer.Assigned {
 		answer.Assigned[i].Applications = []string{"*"} // they match already
 	}
-	return &argo.Project{
-		Key:         argo.Key{Name: project(app)},
-		SourceRepos: []string{"*"},
-		Windows:     answer.Assigned,
-	}, nil
+	p := argo.CompileProject(argo.Key{Name: project(app)}, argo.ProjectSpec{SourceRepos: []string{"*"}, SyncWindows: answer.Assigned})
+	return &p, nil
 }

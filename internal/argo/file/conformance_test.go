@@ -34,7 +34,9 @@ func TestConformance(t *testing.T) {
 			Source: f,
 			Seed: func(t testing.TB, manifest string) {
 				t.Helper()
-				var m struct{ Metadata metadata }
+				var m struct {
+					Metadata struct{ Name, Namespace string }
+				}
 				if err := yaml.Unmarshal([]byte(manifest), &m); err != nil {
 					t.Fatal(err)
 				}
