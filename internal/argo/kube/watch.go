@@ -1,0 +1,168 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/fault"
+)
+
+// watch keeps the table in memory until ctx ends. What goes wrong on the way is
+// tried again for ever, and told by troubles.
+func (t *table[T]) watch(ctx context.Context) {
+	shelves := make([]*shelf[T], len(t.namespaces))
+	for i := range shelves {
+		shelves[i] = &shelf[T]{admits: t.admits, same: t.same, changed: t.changed, objects: map[argo.Key]*object[T]{}}
+	}
+	t.keep(shelves)
+	defer t.keep(nil)
+	// A Reflector logs what it also hands to us.
+	ctx = klog.NewContext(ctx, klog.Logger{})
+	var group errgroup.Group
+	for i, namespace := range t.namespaces {
+		group.Go(func() error {
+			o := cache.ReflectorOptions{TypeDescription: t.resource.Resource}
+			cache.NewReflectorWithOptions(t.source(namespace, shelves[i]), nil, shelves[i], o).RunWithContext(ctx)
+			return nil
+		})
+	}
+	_ = group.Wait() // there are no errors
+}
+
+func (t *table[T]) keep(shelves []*shelf[T]) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.shelves = shelves
+}
+
+// source lists and watches a namespace, and tells its shelf how that went.
+func (t *table[T]) source(namespace string, s *shelf[T]) *cache.ListWatch {
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			l, err := t.page(ctx, namespace, o)
+			if errors.Is(err, fault.ErrNotFound) && t.optional {
+				return nil, errors.Join(err, s.Replace(nil, ""))
+			}
+			s.tell(err)
+			if err != nil {
+				return nil, err
+			}
+			return l, nil
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			events, err := t.events(ctx, namespace, o)
+			if err == nil || o.SendInitialEvents == nil { // else a list is tried next
+				s.tell(err)
+			}
+			return events, err
+		},
+	}
+}
+
+// events opens a watch.
+func (t *table[T]) events(ctx context.Context, namespace string, o metav1.ListOptions) (watch.Interface, error) {
+	o.Watch = true
+	query, err := t.query(o)
+	if err != nil {
+		return nil, err
+	}
+	target := t.target("watch", namespace)
+	body, err := t.api.open(ctx, target, query, nil)
+	t.absent.Store(errors.Is(err, fault.ErrNotFound))
+	if err != nil {
+		t.narrow(target, err) // what was listed is listed again then
+		return nil, err
+	}
+	bounded := &bounded{from: body}
+	s := &stream[T]{body: body, bounded: bounded, json: json.NewDecoder(bounded), decode: t.decode}
+	return watch.NewStreamWatcherWithLogger(klog.Logger{}, s, apierrors.NewClientErrorReporter(http.StatusInternalServerError, target.verb, "ClientWatchDecoding")), nil
+}
+
+// stream reads the events of a watch.
+type stream[T any] struct {
+	body    io.Closer
+	bounded *bounded
+	json    *json.Decoder
+	decode  decoder[T]
+}
+
+// Close ends the watch.
+func (s *stream[T]) Close() { _ = s.body.Close() } // nothing was written
+
+// Decode reads the next event. Type comes before object, as Kubernetes writes
+// them, so that the object need not be read twice.
+func (s *stream[T]) Decode() (watch.EventType, runtime.Object, error) {
+	s.bounded.read = 0
+	var typ watch.EventType
+	if err := expect(s.json, json.Delim('{'), "type"); err != nil {
+		return "", nil, err
+	}
+	if err := s.json.Decode(&typ); err != nil {
+		return "", nil, err
+	}
+	if err := expect(s.json, "object"); err != nil {
+		return "", nil, err
+	}
+	o, err := s.object(typ)
+	if err != nil {
+		return "", nil, err
+	}
+	return typ, o, expect(s.json, json.Delim('}'))
+}
+
+func (s *stream[T]) object(typ watch.EventType) (runtime.Object, error) {
+	switch typ {
+	case watch.Added, watch.Modified, watch.Deleted:
+		return s.decode(s.json)
+	case watch.Bookmark:
+		var bookmark metav1.PartialObjectMetadata
+		err := s.json.Decode(&bookmark)
+		return &object[T]{ObjectMeta: bookmark.ObjectMeta}, err
+	case watch.Error:
+		status := &metav1.Status{}
+		err := s.json.Decode(status)
+		return status, err
+	}
+	return nil, fmt.Errorf("an event of type %q", typ)
+}
+
+// synced reports whether the table is in memory, or the server refuses to give
+// it.
+func (t *table[T]) synced() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.shelves {
+		full, err := s.state()
+		if !full && !errors.Is(err, fault.ErrDenied) && !errors.Is(err, fault.ErrNotFound) {
+			return false
+		}
+	}
+	return len(t.shelves) > 0
+}
+
+// troubles are the problems with single objects that the last call of all found,
+// and why the table does not follow the server.
+func (t *table[T]) troubles() []error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var troubles []error
+	for _, s := range t.shelves {
+		if _, err := s.state(); err != nil {
+			troubles = append(troubles, err)
+		}
+	}
+	return append(troubles, t.problems...)
+}
