@@ -18,8 +18,8 @@ const (
 	MaxVersion       = 256  // bytes of a Version
 )
 
-// urgency are the states, those first that somebody has to do something about.
-var urgency = []State{Failed, NotLive, NothingEligible, Held, Undecided, Updated, AlreadyDeclared}
+// mostUrgent are the states, those first that somebody has to do something about.
+var mostUrgent = []State{Failed, NotLive, NothingEligible, Held, Undecided, Updated, AlreadyDeclared}
 
 // Fit is s within the bounds: the Applications and images that somebody has to
 // do something about first, then by name, and a count of those for which there
@@ -28,7 +28,7 @@ func (s ImageUpdaterStatus) Fit() ImageUpdaterStatus {
 	s.RecentUpdates = s.RecentUpdates[:min(len(s.RecentUpdates), MaxRecentUpdates)]
 	apps := slices.Clone(s.Applications)
 	for i := range apps {
-		apps[i].Reason = cut(apps[i].Reason, MaxReason)
+		apps[i].Reason = Cut(apps[i].Reason, MaxReason)
 		apps[i].Images = sorted(apps[i].Images)
 	}
 	slices.SortFunc(apps, func(a, b ApplicationStatus) int {
@@ -48,8 +48,8 @@ func sorted(images []ImageStatus) []ImageStatus {
 	images = slices.Clone(images)
 	for i := range images {
 		img := &images[i]
-		img.Alias, img.Image = cut(img.Alias, MaxName), cut(img.Image, MaxName)
-		img.Version, img.Reason = cut(img.Version, MaxVersion), cut(img.Reason, MaxReason)
+		img.Alias, img.Image = Cut(img.Alias, MaxName), Cut(img.Image, MaxName)
+		img.Version, img.Reason = Cut(img.Version, MaxVersion), Cut(img.Reason, MaxReason)
 	}
 	slices.SortFunc(images, func(a, b ImageStatus) int {
 		return cmp.Or(cmp.Compare(a.urgency(), b.urgency()), strings.Compare(a.Alias, b.Alias))
@@ -62,7 +62,7 @@ func sorted(images []ImageStatus) []ImageStatus {
 func room(apps []ApplicationStatus) []int {
 	counts := make([]int, len(apps))
 	left := MaxImages
-	for u := range len(urgency) + 1 {
+	for u := range len(mostUrgent) + 1 {
 		for i, app := range apps {
 			for counts[i] < len(app.Images) && app.Images[counts[i]].urgency() <= u && left > 0 {
 				counts[i]++
@@ -74,10 +74,12 @@ func room(apps []ApplicationStatus) []int {
 }
 
 func (i ImageStatus) urgency() int {
-	if u := slices.Index(urgency, i.State); u >= 0 {
-		return u
+	for u, state := range mostUrgent {
+		if state == i.State {
+			return u
+		}
 	}
-	return len(urgency)
+	return len(mostUrgent)
 }
 
 // urgency of an Application is that of its most urgent image, which comes first.
@@ -88,11 +90,11 @@ func (a ApplicationStatus) urgency() int {
 	case len(a.Images) > 0:
 		return a.Images[0].urgency()
 	}
-	return len(urgency)
+	return len(mostUrgent)
 }
 
-// cut shortens a text to so many bytes and says that something is missing.
-func cut(text string, most int) string {
+// Cut shortens a text to so many bytes and says that something is missing.
+func Cut(text string, most int) string {
 	const more = "…"
 	if len(text) <= most {
 		return text

@@ -115,7 +115,7 @@ func TestExitCodes(t *testing.T) {
 	term.wants(term.on("run", "--once"), exitOK)
 	term.wants(term.on("plan", "--exit-code", "staging-web"), exitOK, "AlreadyDeclared")
 	term.wants(term.on("run", "--once", "--git-commit-signing-key", "k"), exitUsage, "not supported yet")
-	term.wants(term.on("run", "--once", "--kubeconfig", "/k", "--metrics-port", "1"), exitOK, "kubeconfig has been deprecated")
+	term.wants(term.on("run", "--once", "--warmup-cache", "true", "--metrics-port", "1"), exitOK, "warmup-cache has been deprecated")
 }
 
 func TestExplainNamesEveryTag(t *testing.T) {
@@ -131,7 +131,7 @@ func TestTestCommand(t *testing.T) {
 	term := newTerminal(t)
 	conf := []string{"--registries-conf-path", term.world.RegistriesConf}
 	term.wants(append([]string{"test", "registry.example.com/team/web:9.9"}, conf...), 0, `(?m)^latest image according to constraint is registry.example.com/team/web:2\.0\.0$`)
-	term.wants(append([]string{"test", "registry.example.com/team/web", "--semver-constraint", "1.x", "--kubeconfig", "/k"}, conf...), 0, `web:1\.3\.0`)
+	term.wants(append([]string{"test", "registry.example.com/team/web", "--semver-constraint", "1.x"}, conf...), 0, `web:1\.3\.0`)
 	term.wants(append([]string{"test", "registry.example.com/team/web", "--update-strategy", "latest"}, conf...), 0, `web:1\.4\.0-rc1`)
 	term.wants(append([]string{"test", "registry.example.com/team/web", "--allow-tags", "regexp:^x"}, conf...), 0, "No new image found")
 	term.wants(append([]string{"test", "registry.example.com/team/none"}, conf...), exitFailed, "NAME_UNKNOWN")

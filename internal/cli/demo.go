@@ -72,11 +72,11 @@ func (sh shell) runDemo(ctx context.Context, o *demoOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	around := world{
-		applications: []string{w.Applications}, registriesConf: w.RegistriesConf, namespace: defaultNamespace, concurrency: 10,
+		source: sourceOptions{files: []string{w.Applications}, api: apiKubernetes}, registriesConf: w.RegistriesConf, concurrency: 10,
 		log:    logOptions{level: "info", format: "text"},
 		author: plan.Identity{Name: "argocd-image-updater", Email: "noreply@argoproj.io"},
 	}
-	c, err := around.connect(sh, nil)
+	c, err := around.connect(sh, watcher{})
 	if err != nil {
 		return err
 	}

@@ -39,9 +39,6 @@ what is declared, and what would be written.`,
 }
 
 func (sh shell) runExplain(ctx context.Context, o *explainOptions) error {
-	if len(o.applications) == 0 {
-		return &exit{exitUsage, errNoApplications}
-	}
 	plans, problems, err := o.look(ctx, sh, update.Selection{App: o.app, Explain: true})
 	if err == nil {
 		plans, err = onlyTrack(plans, o.track)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -72,13 +73,50 @@ func (f filter) admits(a argo.Application) bool {
 		})
 }
 
-// problemTexts tells what could not be read the last time.
-func (f *files) problemTexts() []string {
+// problems are what could not be read the last time.
+func (f *files) problems() []error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out := []string{}
+	var out []error
 	for _, p := range f.world.Problems {
-		out = append(out, p.Error())
+		out = append(out, p)
+	}
+	return out
+}
+
+// Project implements update.Projects. A project that does not stand in the files
+// sets no limits.
+func (f *files) Project(_ context.Context, app argo.Application) (*argo.Project, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	key := argo.Key{Namespace: f.namespace, Name: cmp.Or(app.Project, defaultProject)}
+	for _, p := range f.world.Projects {
+		if p.Key == key {
+			return &p, nil
+		}
+	}
+	return nil, nil
+}
+
+// defaultProject is that of an Application which names none; what Argo CD makes
+// of it sets no limits.
+const defaultProject = "default"
+
+// notices tell of projects whose limits are not known.
+func (f *files) notices() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	missing := map[string]bool{}
+	for _, app := range f.world.Applications {
+		missing[cmp.Or(app.Project, defaultProject)] = true
+	}
+	delete(missing, defaultProject)
+	for _, p := range f.world.Projects {
+		delete(missing, p.Name)
+	}
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(missing)) {
+		out = append(out, fmt.Sprintf("project %s is not among the manifest files: its sync windows and sourceRepos are not known and set no limits", name))
 	}
 	return out
 }

@@ -87,3 +87,23 @@ func (s split) WithAttrs(attrs []slog.Attr) slog.Handler {
 func (s split) WithGroup(name string) slog.Handler {
 	return split{s.low.WithGroup(name), s.high.WithGroup(name)}
 }
+
+// lowered writes everything as a detail.
+type lowered struct{ next slog.Handler }
+
+// Enabled implements slog.Handler.
+func (l lowered) Enabled(ctx context.Context, _ slog.Level) bool {
+	return l.next.Enabled(ctx, slog.LevelDebug)
+}
+
+// Handle implements slog.Handler.
+func (l lowered) Handle(ctx context.Context, r slog.Record) error {
+	r.Level = slog.LevelDebug
+	return l.next.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (l lowered) WithAttrs(attrs []slog.Attr) slog.Handler { return lowered{l.next.WithAttrs(attrs)} }
+
+// WithGroup implements slog.Handler.
+func (l lowered) WithGroup(name string) slog.Handler { return lowered{l.next.WithGroup(name)} }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -46,13 +45,7 @@ func first(args []string) string {
 	return args[0]
 }
 
-// errNoApplications tells how to name some.
-var errNoApplications = errors.New("no applications: name files or folders of Application manifests with --applications")
-
 func (sh shell) runPlan(ctx context.Context, o *planOptions, sel update.Selection) error {
-	if len(o.applications) == 0 {
-		return &exit{exitUsage, errNoApplications}
-	}
 	plans, problems, err := o.look(ctx, sh, sel)
 	if err != nil {
 		return failed(err)
@@ -72,13 +65,19 @@ func (sh shell) runPlan(ctx context.Context, o *planOptions, sel update.Selectio
 // that could not be read.
 func (w *world) look(ctx context.Context, sh shell, sel update.Selection) (plans []plan.Plan, problems []string, err error) {
 	progress := sh.newProgress()
-	c, err := w.connect(sh, progress)
+	c, err := w.connect(sh, watcher{line: progress})
 	if err != nil {
+		return nil, nil, err
+	}
+	if sel, err = c.selection(ctx, sel); err != nil {
 		return nil, nil, err
 	}
 	plans, err = c.Plan(ctx, sel)
 	progress.clear()
-	problems = c.files.problemTexts()
+	problems = c.problems(sel.Rules)
+	for _, text := range c.source.notices() {
+		fmt.Fprintf(sh.err, "note: %s\n", text)
+	}
 	for _, text := range problems {
 		fmt.Fprintf(sh.err, "error: %s\n", text)
 	}
@@ -92,7 +91,7 @@ func (sh shell) printPlans(plans []plan.Plan, problems []string) {
 	case len(plans) == 0 && len(problems) > 0:
 		return
 	case len(plans) == 0:
-		fmt.Fprintf(sh.out, "No application carries the annotation %simage-list: nothing to update.\n", settings.Prefix)
+		fmt.Fprintf(sh.out, "No application asks for updates, by the annotation %simage-list or through an ImageUpdater: nothing to update.\n", settings.Prefix)
 		return
 	}
 	p.summary(sh.out, plans)

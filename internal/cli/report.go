@@ -21,13 +21,6 @@ type report struct {
 	said map[string]string
 }
 
-// Observe tells at the begin of a cycle how much there is to do.
-func (r *report) Observe(e update.Event) {
-	if started, ok := e.(update.CycleStarted); ok {
-		r.log.Info(fmt.Sprintf("Checking %d applications", started.Applications))
-	}
-}
-
 // planned tells what will be done.
 func (r *report) planned(plans []plan.Plan) {
 	for _, p := range plans {
@@ -70,7 +63,7 @@ func (r *report) applied(outcomes []plan.Outcome, c cycleFigures) int {
 			log.Debug("No new image found", "reason", o.Reason)
 		case plan.NotLive, plan.Held, plan.Undecided:
 			skipped++
-			log.Log(context.Background(), r.level(o), "Skipping image", "state", stateName(o.State), "reason", o.Reason)
+			log.Log(context.Background(), r.level(o), "Skipping image", "state", o.State.String(), "reason", o.Reason)
 		}
 	}
 	r.log.Info(fmt.Sprintf("Processing results: applications=%d images_considered=%d images_skipped=%d images_updated=%d errors=%d",
@@ -90,7 +83,7 @@ func (r *report) failed(log *slog.Logger, o plan.Outcome) {
 
 // level is info for news and debug for what was said before.
 func (r *report) level(o plan.Outcome) slog.Level {
-	return r.once(o.App.String()+" "+o.Track, stateName(o.State)+" "+o.Reason, slog.LevelInfo)
+	return r.once(o.App.String()+" "+o.Track, o.State.String()+" "+o.Reason, slog.LevelInfo)
 }
 
 // once is the level for a text that is new under its key, and debug for one

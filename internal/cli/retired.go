@@ -53,15 +53,12 @@ func (r refused) Set(string) error { return fmt.Errorf("--%s is not supported ye
 // incumbentFlags are those of run.
 func incumbentFlags(f *pflag.FlagSet) {
 	retire(f,
-		retiredValues("kubeconfig", "health-port", "metrics-port", "warmup-cache", "max-concurrent-apps", "max-concurrent-reconciles",
-			"metrics-bind-address", "metrics-secure", "health-probe-bind-address", "enable-http2", "leader-election", "leader-election-namespace",
+		retiredValues("warmup-cache", "max-concurrent-reconciles",
 			"webhook-port", "docker-webhook-secret", "ghcr-webhook-secret", "quay-webhook-secret", "harbor-webhook-secret", "aliyun-acr-webhook-secret",
-			"acr-webhook-secret", "cloudevents-webhook-secret", "webhook-ratelimit-allowed", "webhook-require-secret", "tlsminversion", "tlsmaxversion", "tlsciphers",
-			"git-commit-signing-method"),
-		retiredSwitches("disable-kubernetes", "disable-kube-events", "disable-tls"))
-	unsupported(f, "applications-api", "argocd-server-addr", "argocd-auth-token", "argocd-grpc-web", "argocd-insecure", "argocd-plaintext",
-		"watch-namespaces", "enable-webhook", "git-commit-signing-key", "git-commit-sign-off", "git-commit-method")
-	for _, name := range []string{"argocd-grpc-web", "argocd-insecure", "argocd-plaintext", "enable-webhook", "git-commit-sign-off"} {
+			"acr-webhook-secret", "cloudevents-webhook-secret", "webhook-ratelimit-allowed", "webhook-require-secret", "git-commit-signing-method"),
+		retiredSwitches("disable-tls"))
+	unsupported(f, "enable-webhook", "git-commit-signing-key", "git-commit-sign-off", "git-commit-method")
+	for _, name := range []string{"enable-webhook", "git-commit-sign-off"} {
 		f.Lookup(name).NoOptDefVal = "true"
 	}
 }

@@ -1,23 +1,32 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
-	"argocd-image-updater/internal/plan"
+	"argocd-image-updater/internal/argo/kube"
+	"argocd-image-updater/internal/controller"
+	"argocd-image-updater/internal/metrics"
+	"argocd-image-updater/internal/server"
 	"argocd-image-updater/internal/update"
 )
 
 type runOptions struct {
 	world
 	output   output
+	listen   listenOptions
+	leader   leaderOptions
 	interval time.Duration
 	once     bool
 	dryRun   bool
+	noEvents bool
 }
 
 // defaultInterval is the time from the start of one cycle to the next.
@@ -28,10 +37,13 @@ func (sh shell) newRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Update images, again and again",
-		Long: `Reads the Applications, asks the registries, and commits what should be changed.
-Then waits for the interval to pass and begins again, until it is interrupted.`,
-		Example: `  argocd-image-updater run --applications apps/ --once
-  argocd-image-updater run --applications apps/ --interval 5m`,
+		Long: `Reads the Applications, asks the registries, and writes what should be changed.
+Then waits for the interval to pass and begins again, until it is interrupted.
+
+Applications come from the Kubernetes API, or from an Argo CD API server with
+--applications-api argocd, or from manifests with --applications.`,
+		Example: `  argocd-image-updater run
+  argocd-image-updater run --applications apps/ --once`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("interval") {
@@ -46,18 +58,32 @@ Then waits for the interval to pass and begins again, until it is interrupted.`,
 	}
 	o.flags(cmd, sh)
 	o.output.flag(cmd)
+	o.listen.flags(cmd, sh)
+	o.leader.flags(cmd)
 	f := cmd.Flags()
 	f.DurationVar(&o.interval, "interval", defaultInterval, "time from the start of one cycle to the next; 0 is one cycle")
 	f.BoolVar(&o.once, "once", false, "one cycle, then exit: 1 if anything failed")
-	incumbentFlags(f)
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be changed, and change nothing")
+	f.BoolVar(&o.noEvents, "disable-kube-events", sh.truth("IMAGE_UPDATER_KUBE_EVENTS"), "write no Kubernetes events")
+	incumbentFlags(f)
 	return cmd
 }
 
+// service is what runs.
+type service struct {
+	shell
+	o        *runOptions
+	log      *slog.Logger
+	metrics  *metrics.Metrics
+	health   *server.Health
+	progress *progress
+	c        connected
+	report   *report
+	failures int // of the last cycle
+	*controller.Controller
+}
+
 func (sh shell) runRun(ctx context.Context, o *runOptions) error {
-	if len(o.applications) == 0 {
-		return &exit{exitUsage, errNoApplications}
-	}
 	if o.interval < 0 {
 		return &exit{exitUsage, fmt.Errorf("--interval %s: 0 or more expected", o.interval)}
 	}
@@ -69,89 +95,178 @@ func (sh shell) runRun(ctx context.Context, o *runOptions) error {
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	progress, report := sh.newProgress(), &report{log: log, dryRun: o.dryRun}
-	c, err := o.connect(sh, observers{report, progress})
-	if err != nil {
+	quietKubernetes(log)
+	s := &service{shell: sh, o: o, log: log, progress: sh.newProgress()}
+	s.metrics = metrics.New(metrics.Options{Version: version, Classes: classNames(), Classify: classify})
+	s.health = server.NewHealth(server.HealthOptions{Interval: o.interval})
+	s.report = &report{log: log, dryRun: o.dryRun}
+	// The controller is there before what pokes it.
+	s.Controller = &controller.Controller{Report: s, Options: controller.Options{
+		Interval: o.interval, DryRun: o.dryRun, NoEvents: o.noEvents, Before: s.before,
+	}}
+	if s.c, err = o.connect(sh, s.watcher()); err != nil {
 		return failed(err)
 	}
-	loop := loop{shell: sh, o: o, log: log, c: c, progress: progress, report: report}
+	s.Updater = s.c.Updater
+	if s.c.source.cluster != nil {
+		s.Cluster = told{s.c.source.cluster}
+	}
 	if o.once || o.interval == 0 {
-		return loop.once(ctx)
+		return s.once(ctx)
 	}
-	return loop.forever(ctx)
+	return failed(s.forever(ctx))
 }
 
-// loop runs cycles.
-type loop struct {
-	shell
-	o        *runOptions
-	log      *slog.Logger
-	c        connected
-	progress *progress
-	report   *report
-}
-
-func (l loop) once(ctx context.Context) error {
-	if errors, err := l.cycle(ctx); err != nil {
-		return failed(err)
-	} else if errors > 0 {
+func (s *service) once(ctx context.Context) error {
+	done := s.Cycle(ctx, nil)
+	switch {
+	case done.Err != nil:
+		return failed(done.Err)
+	case s.failures > 0:
 		return &exit{code: exitFailed}
 	}
 	return nil
 }
 
-// forever begins a cycle at each tick. A cycle that takes longer than the
-// interval delays the next one and never overlaps it.
-func (l loop) forever(ctx context.Context) error {
-	ticker := time.NewTicker(l.o.interval)
-	defer ticker.Stop()
-	for {
-		if _, err := l.cycle(ctx); err != nil && ctx.Err() == nil {
-			l.log.Error("Could not complete the cycle", "error", err)
+// forever listens, watches, and runs cycles whenever this replica leads.
+func (s *service) forever(ctx context.Context) error {
+	endpoints, err := s.o.listen.parse()
+	if err != nil {
+		return &exit{exitUsage, err}
+	}
+	for _, text := range endpoints.Warnings {
+		s.log.Warn(text)
+	}
+	ports, err := server.Listen(ctx, server.Options{Endpoints: endpoints, Health: s.health, Metrics: s.metrics.Handler(), Log: s.log})
+	if err != nil {
+		return err
+	}
+	defer ports.Close()
+	lead, err := s.lead()
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return ports.Serve(ctx) })
+	if s.c.source.cluster != nil {
+		g.Go(func() error { return s.c.source.cluster.Watch(ctx) })
+	}
+	g.Go(func() error {
+		if s.synced(ctx) {
+			lead(ctx)
+		}
+		s.log.Info("Stopped")
+		return nil
+	})
+	return g.Wait()
+}
+
+// synced waits until what is watched has been read once.
+func (s *service) synced(ctx context.Context) bool {
+	if s.c.source.cluster == nil {
+		return true
+	}
+	s.health.Prepare("the Kubernetes API has not given all Applications yet")
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	said := map[string]bool{}
+	for !s.c.source.cluster.Synced() {
+		for _, err := range s.c.source.problems() {
+			if !said[err.Error()] {
+				s.log.Error("Waiting for the Kubernetes API", "error", err)
+			}
+			said[err.Error()] = true
 		}
 		select {
 		case <-ctx.Done():
-			l.log.Info("Stopped")
-			return nil
-		case <-ticker.C:
-			l.reload()
+			return false
+		case <-tick.C:
 		}
 	}
+	return true
 }
 
-// reload takes a new registries.conf into use. A broken one is reported and
-// the old one stays in force.
-func (l loop) reload() {
-	registries, changed, err := l.c.conf.reread()
+// lead gives what runs cycles for as long as this replica may.
+func (s *service) lead() (func(ctx context.Context), error) {
+	access := s.c.source.access
+	if access == nil || s.c.source.cluster == nil || !s.o.leader.elect {
+		s.metrics.Lead()
+		return s.Run, nil
+	}
+	election := controller.Election{
+		Config: access.Config, Namespace: cmp.Or(s.o.leader.namespace, access.Namespace, s.o.source.namespace),
+		Name: s.o.leader.name, Identity: s.identity(), Changed: s.leads,
+	}
+	leader, err := election.Join()
+	if err != nil {
+		return nil, err
+	}
+	s.Updater.MayWrite = leader.MayWrite
+	return func(ctx context.Context) {
+		s.health.StandBy()
+		s.metrics.StandBy()
+		leader.Run(ctx, func(ctx context.Context) {
+			s.metrics.Lead()
+			s.Run(ctx)
+			s.metrics.StandBy()
+			s.health.StandBy()
+		})
+	}, nil
+}
+
+// identity is unlike that of any other replica: the Pod's name, and what tells
+// two processes of one host apart.
+func (s *service) identity() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s_%d_%d", host, os.Getpid(), time.Now().UnixNano())
+}
+
+// leads tells who leads.
+func (s *service) leads(identity string) {
+	s.log.Info("Another leader", "lease", s.o.leader.name, "holder", identity)
+}
+
+// before is what happens before each cycle: a new registries.conf is taken into
+// use. A broken one is reported and the old one stays in force.
+func (s *service) before() {
+	s.health.Begin()
+	registries, changed, err := s.c.conf.reread()
 	switch {
 	case err != nil:
-		l.log.Error("Could not read the new registries.conf, the old one stays in force", "error", err)
+		s.log.Error("Could not read the new registries.conf, the old one stays in force", "error", err)
 	case changed:
-		l.c.Options.Registries = registries
-		l.log.Info("Read the new registries.conf", "path", l.c.conf.path)
+		s.Updater.Options.Registries = registries
+		s.log.Info("Read the new registries.conf", "path", s.c.conf.path)
 	}
 }
 
-// cycle runs one cycle and returns the number of errors in it.
-func (l loop) cycle(ctx context.Context) (errors int, err error) {
-	start := time.Now()
-	plans, err := l.c.Plan(ctx, update.Selection{})
-	l.progress.clear()
-	problems := l.c.files.problemTexts()
-	for _, text := range problems {
-		l.log.Error("Could not read a manifest", "error", text)
+// changed pokes for what somebody changed in the cluster.
+func (s *service) changed(c kube.Change) {
+	switch c.Resource {
+	case "applications":
+		s.Poke(update.Poke{App: c.Key})
+	case "imageupdaters":
+		s.Poke(update.Poke{ImageUpdater: c.Key})
 	}
-	if err != nil {
-		return len(problems), err
-	}
-	l.report.planned(plans)
-	outcomes := plan.Outcomes(plans)
-	if !l.o.dryRun {
-		outcomes = l.c.Apply(ctx, plans)
-	}
-	errors = l.report.applied(outcomes, cycleFigures{applications: managed(plans), problems: len(problems), took: time.Since(start)})
-	if l.o.output == outputJSON {
-		err = writeJSON(l.out, map[string]any{"outcomes": viewOutcomes(outcomes), "problems": problems})
-	}
-	return errors, err
+}
+
+// leaderOptions are about replicas.
+type leaderOptions struct {
+	elect     bool
+	namespace string
+	name      string
+}
+
+// defaultLease is the Lease of the incumbent, so that the two never write at the
+// same time.
+const defaultLease = "c21b75f2.argoproj.io"
+
+func (o *leaderOptions) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&o.elect, "leader-election", true, "write only while holding a Lease, so that several replicas do not write at once")
+	f.StringVar(&o.namespace, "leader-election-namespace", "", "namespace of the Lease (default: our own)")
+	f.StringVar(&o.name, "leader-election-id", defaultLease, "name of the Lease; instances that work side by side need one each")
 }

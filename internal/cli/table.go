@@ -43,7 +43,7 @@ func (p paint) state(s plan.State) string {
 	case plan.AlreadyDeclared:
 		colour = faint
 	}
-	return p.with(colour, stateName(s))
+	return p.with(colour, s.String())
 }
 
 // newTable aligns columns that are separated by tabs.

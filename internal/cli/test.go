@@ -41,7 +41,9 @@ IMAGE is neither constraint nor guard.`,
 	f.StringArrayVar(&o.spec.IgnoreTags, "ignore-tags", nil, "glob, or regexp:<expression>, of tags to leave out; may be repeated")
 	f.StringSliceVar(&o.spec.Platforms, "platforms", nil, "os/arch[/variant] that the image has to be built for")
 	f.StringVar(&o.credentials, "credentials", "", "credential reference, such as env:<VARIABLE>")
-	retire(f, retiredValues("kubeconfig"), retiredSwitches("disable-kubernetes", "disable-kubernetes-events"))
+	f.StringVar(&o.source.kubeconfig, "kubeconfig", "", "kubeconfig file, for credentials in Secrets (default: as kubectl finds it, or the Pod's ServiceAccount)")
+	f.BoolVar(&o.source.noKubernetes, "disable-kubernetes", false, "ask no Kubernetes API for Secrets")
+	retire(f, retiredSwitches("disable-kubernetes-events"))
 	return cmd
 }
 
@@ -61,7 +63,8 @@ func (sh shell) runTest(ctx context.Context, o *testOptions, name string) error 
 		fmt.Fprintf(sh.err, "warning: --update-strategy %s is an old name: write %s\n", o.spec.Strategy, now)
 	}
 	progress := sh.newProgress()
-	c, err := o.connect(sh, progress)
+	o.source.alone = true
+	c, err := o.connect(sh, watcher{line: progress})
 	if err != nil {
 		return failed(err)
 	}

@@ -66,9 +66,6 @@ type rejectionView struct {
 	Detail string `json:"detail"`
 }
 
-// stateName is a State in the words of output and status.
-func stateName(s plan.State) string { return s.String() }
-
 func methodName(m settings.Method) string {
 	switch m {
 	case settings.MethodGit:
@@ -106,7 +103,7 @@ func viewPlans(plans []plan.Plan) []applicationView {
 
 func viewItem(it plan.Item) imageView {
 	v := imageView{
-		Alias: it.Alias, Image: it.Image.Name, Strategy: it.Strategy, State: stateName(it.State), Reason: it.Reason,
+		Alias: it.Alias, Image: it.Image.Name, Strategy: it.Strategy, State: it.State.String(), Reason: it.Reason,
 		Declared: it.Declared.Version(), New: it.New.Version(), Asked: it.Asked,
 		Tags: it.Decision.Total, Eligible: it.Decision.Eligible,
 	}

@@ -3,13 +3,17 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"argocd-image-updater/internal/credential/env"
 	"argocd-image-updater/internal/git"
@@ -23,9 +27,8 @@ import (
 
 // world are the options about everything outside of this process.
 type world struct {
-	applications   []string
-	namespace      string
-	only           filter
+	set            *pflag.FlagSet // tells which flags were given
+	source         sourceOptions
 	registriesConf string
 	dockerConfig   string
 	sshKey         string
@@ -38,32 +41,36 @@ type world struct {
 	log            logOptions
 }
 
-// defaultNamespace is Argo CD's own where there is no cluster to tell.
-const defaultNamespace = "argocd"
-
 // flags declares the options; their defaults come from the environment.
 func (w *world) flags(cmd *cobra.Command, sh shell) {
 	f := cmd.Flags()
-	f.StringSliceVar(&w.applications, "applications", nil, "file or folder of Application manifests; may be repeated")
-	f.StringVar(&w.namespace, "argocd-namespace", cmp.Or(sh.env("ARGOCD_NAMESPACE"), defaultNamespace), "namespace of Argo CD, and of manifests that name none")
-	f.StringVar(&w.only.namespace, "application-namespace", "", "look at Applications of this namespace only")
-	f.StringSliceVar(&w.only.names, "match-application-name", nil, "look at Applications with this name only (glob); may be repeated")
-	f.StringVar(&w.only.label, "match-application-label", "", "look at Applications with this label only (key=value)")
+	w.source.flags(cmd, sh)
 	f.StringVar(&w.grouping, "git-commit-grouping", cmp.Or(sh.env("GIT_COMMIT_GROUPING"), "application"), "commits of one push: one for each application, or one for the repository")
 	f.StringVar(&w.author.Name, "git-commit-user", cmp.Or(sh.env("GIT_COMMIT_USER"), "argocd-image-updater"), "author of commits")
 	f.StringVar(&w.author.Email, "git-commit-email", cmp.Or(sh.env("GIT_COMMIT_EMAIL"), "noreply@argoproj.io"), "mail address of the author")
-	f.StringVar(&w.messagePath, "git-commit-message-path", "", "file with the template of commit messages (default: built in)")
+	f.StringVar(&w.messagePath, "git-commit-message-path", defaultMessage, "file with the template of commit messages; the default may be missing")
 	f.StringVar(&w.sshKey, "git-ssh-key", "", "private key for repositories over SSH")
 	f.StringSliceVar(&w.knownHosts, "git-known-hosts", userKnownHosts(sh), "known_hosts files for repositories over SSH")
 	w.registryFlags(cmd, sh)
 }
 
+// Where the Pod has its configuration.
+const (
+	defaultRegistries = "/app/config/registries.conf"
+	defaultMessage    = "/app/config/commit.template"
+	defaultKnownHosts = "/app/config/ssh/ssh_known_hosts"
+)
+
+const defaultConcurrency = 10
+
 // registryFlags are the options that reading registries needs.
 func (w *world) registryFlags(cmd *cobra.Command, sh shell) {
 	f := cmd.Flags()
-	f.StringVar(&w.registriesConf, "registries-conf-path", "", "registries.conf (default: Docker Hub and what image names say)")
+	w.set = f
+	f.StringVar(&w.registriesConf, "registries-conf-path", defaultRegistries, "registries.conf; the default may be missing: then Docker Hub and what image names say")
 	f.StringVar(&w.dockerConfig, "docker-config", userDockerConfig(sh), "docker config file with logins for registries without a credential of their own")
-	f.IntVar(&w.concurrency, "max-concurrency", 10, "image repositories, and Git repositories, worked on at once")
+	f.IntVar(&w.concurrency, "max-concurrency", defaultConcurrency, "image repositories, Git repositories, and patches, worked on at once")
+	f.IntVar(&w.concurrency, "max-concurrent-apps", defaultConcurrency, "the same, as the v1 line calls it")
 	f.IntVar(&w.rateLimit, "rate-limit", 20, "requests per second to a registry that registries.conf does not name; 0 is unlimited")
 	w.log.flags(cmd, sh)
 }
@@ -83,7 +90,7 @@ func userKnownHosts(sh shell) []string {
 	if home := sh.env("HOME"); home != "" {
 		files = append(files, filepath.Join(home, ".ssh", "known_hosts"))
 	}
-	return append(files, "/etc/ssh/ssh_known_hosts")
+	return append(files, "/etc/ssh/ssh_known_hosts", defaultKnownHosts)
 }
 
 // duration reads a duration from the environment; a value that is none is an
@@ -100,16 +107,24 @@ func (sh shell) duration(name string, fallback time.Duration) (time.Duration, er
 	return d, nil
 }
 
+// watcher is told what the rooms do. The zero watcher looks away.
+type watcher struct {
+	line     update.Observer
+	requests observed
+	registry func(registry.Observation)
+	git      func(git.Operation)
+}
+
 // connected are the rooms put together.
 type connected struct {
 	*update.Updater
-	files *files
-	conf  *conf
+	source source
+	conf   *conf
 }
 
 // connect puts the rooms together.
-func (w *world) connect(sh shell, observer update.Observer) (connected, error) {
-	grouping, err := w.check()
+func (w *world) connect(sh shell, tell watcher) (connected, error) {
+	grouping, err := w.check(sh)
 	if err != nil {
 		return connected{}, &exit{exitUsage, err}
 	}
@@ -122,21 +137,22 @@ func (w *world) connect(sh shell, observer update.Observer) (connected, error) {
 	if err != nil {
 		return connected{}, err
 	}
-	apps := &files{paths: w.applications, namespace: w.namespace, only: w.only}
-	login := &logins{
-		env: sh.env, sshKey: w.sshKey, files: apps, namespace: w.namespace,
-		machine: env.New(env.Options{Lookup: sh.lookup, DockerConfig: w.dockerConfig}),
+	src, err := w.source.open(sh, tell.requests)
+	if err != nil {
+		return connected{}, err
 	}
 	return connected{
-		files: apps, conf: c,
+		source: src, conf: c,
 		Updater: &update.Updater{
-			Applications: apps,
-			Registry:     registryPort{registry.New(registry.Options{})},
-			Git:          git.New(git.Options{KnownHostsFiles: existing(w.knownHosts)}),
-			Credentials:  login,
-			Observer:     observer,
+			Applications: src.Applications,
+			Writer:       src.writer,
+			Projects:     src.projects,
+			Registry:     registryPort{registry.New(registry.Options{Observe: tell.registry})},
+			Git:          git.New(git.Options{KnownHostsFiles: existing(w.knownHosts), Observe: tell.git}),
+			Credentials:  w.credentials(sh, src),
+			Observer:     tell.line,
 			Options: update.Options{
-				Namespace:   w.namespace,
+				Namespace:   w.source.namespace,
 				Defaults:    settings.Defaults{Platform: thisPlatform()},
 				Registries:  registries,
 				Message:     message,
@@ -148,15 +164,50 @@ func (w *world) connect(sh shell, observer update.Observer) (connected, error) {
 	}, nil
 }
 
+// credentials are those of the source, and where no cluster has any, those of
+// this machine.
+func (w *world) credentials(sh shell, src source) update.Credentials {
+	return &logins{
+		env: sh.env, sshKey: w.sshKey, files: src.files, namespace: w.source.namespace,
+		machine: env.New(env.Options{Lookup: sh.lookup, DockerConfig: w.dockerConfig}),
+	}
+}
+
+// selection adds what the cluster says to a selection.
+func (c connected) selection(ctx context.Context, sel update.Selection) (update.Selection, error) {
+	objects, err := c.source.imageUpdaters(ctx)
+	if err != nil {
+		return sel, fmt.Errorf("list ImageUpdaters: %w", err)
+	}
+	sel.Rules = settings.CompileRules(objects, c.Options.Defaults)
+	return sel, nil
+}
+
+// problems are objects that cannot be used, as of the last list.
+func (c connected) problems(rules settings.Rules) []string {
+	out := []string{}
+	for _, err := range c.source.problems() {
+		out = append(out, err.Error())
+	}
+	for _, b := range rules.Broken() {
+		out = append(out, b.Err.Error())
+	}
+	return out
+}
+
 // check finds what is wrong with the flags.
-func (w *world) check() (plan.Grouping, error) {
+func (w *world) check(sh shell) (plan.Grouping, error) {
+	if text := sh.env("MAX_CONCURRENT_APPS"); text != "" && w.set != nil && !w.set.Changed("max-concurrency") && !w.set.Changed("max-concurrent-apps") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return 0, fmt.Errorf("variable MAX_CONCURRENT_APPS %q: a number of at least 1 expected", text)
+		}
+		w.concurrency = n
+	}
 	if w.concurrency < 1 {
 		return 0, fmt.Errorf("--max-concurrency %d: at least 1 expected", w.concurrency)
 	}
 	if _, err := w.log.parse(); err != nil {
-		return 0, err
-	}
-	if err := w.only.check(); err != nil {
 		return 0, err
 	}
 	return parseGrouping(w.grouping)
@@ -195,19 +246,34 @@ func existing(paths []string) []string {
 type conf struct {
 	path      string
 	rateLimit int
-	changed   time.Time
+	changed   time.Time // of the file that is in force; zero without one
 }
 
-// read parses the file; no path is the built-in registries.
-func (c *conf) read() (settings.Registries, error) {
+// stamp is when the file was changed; zero if there is none and none is needed.
+func (c *conf) stamp() (time.Time, error) {
 	if c.path == "" {
-		return settings.DefaultRegistries().WithInferredLimit(c.rateLimit), nil
+		return time.Time{}, nil
 	}
 	info, err := os.Stat(c.path)
-	if err != nil {
-		return settings.Registries{}, fmt.Errorf("registries.conf: %w", err)
+	switch {
+	case c.path == defaultRegistries && errors.Is(err, fs.ErrNotExist):
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, fmt.Errorf("registries.conf: %w", err)
 	}
-	c.changed = info.ModTime()
+	return info.ModTime(), nil
+}
+
+// read parses the file; without one the built-in registries are in force.
+func (c *conf) read() (settings.Registries, error) {
+	changed, err := c.stamp()
+	if err != nil {
+		return settings.Registries{}, err
+	}
+	c.changed = changed
+	if changed.IsZero() {
+		return settings.DefaultRegistries().WithInferredLimit(c.rateLimit), nil
+	}
 	b, err := os.ReadFile(c.path)
 	if err != nil {
 		return settings.Registries{}, fmt.Errorf("registries.conf: %w", err)
@@ -222,11 +288,8 @@ func (c *conf) read() (settings.Registries, error) {
 // reread parses the file again if it was written since; ok tells whether it
 // was. After an error the file is not read again before it changes.
 func (c *conf) reread() (r settings.Registries, ok bool, err error) {
-	if c.path == "" {
-		return r, false, nil
-	}
-	info, err := os.Stat(c.path)
-	if err != nil || info.ModTime().Equal(c.changed) {
+	changed, err := c.stamp()
+	if err != nil || changed.Equal(c.changed) {
 		return r, false, err
 	}
 	r, err = c.read()

@@ -14,17 +14,18 @@ import (
 
 // Intent is what one Application wants written, before its files were read.
 type Intent struct {
-	App    argo.Key
-	Origin string
-	Update settings.Update
-	Site   Resolved
+	Application  argo.Application
+	ImageUpdater argo.Key // whose rules these are; zero for the Application's own annotations
+	Update       settings.Update
+	Site         Resolved
 	// Items has one Item for each of Update.Tracks, in their order; those that
 	// are Pending have a version to write.
 	Items []Item
-	// Reported: the Application told which images it runs. Where it did not,
-	// an image is in use if the place where it would be written names it.
-	Reported bool
 }
+
+// reported: the Application told which images it runs. Where it did not, an
+// image is in use if the place where it would be written names it.
+func (in Intent) reported() bool { return in.Application.Status.Reported }
 
 // Tree is the files of one commit with what earlier plans wrote into them.
 type Tree struct {
@@ -57,12 +58,13 @@ func (t *Tree) file(path string) File {
 }
 
 // Build applies what the Application wants to the tree and tells what that
-// changes. A track that cannot be written leaves the others untouched; what
-// the others write goes into the tree, so that the next Build sees it.
+// changes. A track that cannot be written leaves the others untouched. The tree
+// stays as it is until it takes the plan.
 func Build(in Intent, tree *Tree) Plan {
 	p := Plan{
-		App: in.App, Origin: in.Origin, Method: in.Update.WriteBack.Method,
-		At: tree.At, Items: slices.Clone(in.Items), Warnings: in.Update.Warnings, Intent: &in,
+		App: in.Application.Key, ImageUpdater: in.ImageUpdater, UID: in.Application.UID, Origin: in.Application.Origin,
+		Method: in.Update.WriteBack.Method,
+		At:     tree.At, Items: slices.Clone(in.Items), Warnings: in.Update.Warnings, Intent: &in,
 	}
 	b := build{in: in, tree: tree, items: p.Items}
 	// Each round either settles every open track or closes at least one.
@@ -71,11 +73,23 @@ func Build(in Intent, tree *Tree) Plan {
 	}
 	p.Files = b.out
 	p.Warnings = append(slices.Clone(p.Warnings), b.additions()...)
-	for _, f := range p.Files {
-		tree.written[f.Path] = f.After
-	}
-	b.claim()
 	return p
+}
+
+// Take puts into the tree what a plan built on it writes, so that the next
+// Build sees it, and remembers who wants which value.
+func (t *Tree) Take(p Plan) {
+	for _, f := range p.Files {
+		t.written[f.Path] = f.After
+	}
+	for _, it := range p.Items {
+		if it.State != Pending && it.State != AlreadyDeclared {
+			continue
+		}
+		for _, c := range it.Changes {
+			t.owners[c.File+"\x00"+c.Path] = owner{p.App, it.Track, c.New}
+		}
+	}
 }
 
 // additions tells of keys that a values file does not have yet: they may be
@@ -242,7 +256,7 @@ func (b *build) admit(i int, found []image.Ref) bool {
 		it.Declared = own[0]
 	}
 	switch {
-	case len(own) == 0 && !b.in.Reported && !track.Force:
+	case len(own) == 0 && !b.in.reported() && !track.Force:
 		it.State = NotLive
 		it.Reason = fmt.Sprintf("nothing tells that the application runs %s: it has no status and %s%s; set %sforce-update to write it all the same",
 			it.Image.Repo, b.silence(track), b.othersFound(it, found), settings.Prefix)
@@ -293,7 +307,7 @@ func (b *build) absent(i int) {
 		where = shown(b.in.Site.Folder.Path)
 	}
 	reason := fmt.Sprintf("no container in the manifests of %q uses image %s%s", where, it.Image.Repo, b.othersFound(it, b.containers()))
-	if b.in.Reported || b.in.Update.Tracks[i].Force {
+	if b.in.reported() || b.in.Update.Tracks[i].Force {
 		b.fail(i, errors.New(reason+": set write-back-target to the file or folder that declares it"))
 		return
 	}
@@ -310,16 +324,4 @@ func (b *build) clash(changes []FileChange) error {
 		}
 	}
 	return nil
-}
-
-// claim remembers who wrote which value.
-func (b *build) claim() {
-	for _, it := range b.items {
-		if it.State != Pending && it.State != AlreadyDeclared {
-			continue
-		}
-		for _, c := range it.Changes {
-			b.tree.owners[c.File+"\x00"+c.Path] = owner{b.in.App, it.Track, c.New}
-		}
-	}
 }

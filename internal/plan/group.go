@@ -19,13 +19,18 @@ func (p Plan) Changed() []Item {
 	return out
 }
 
+// Compare orders plans by Application, then by ImageUpdater.
+func (p Plan) Compare(o Plan) int {
+	return cmp.Or(p.App.Compare(o.App), p.ImageUpdater.Compare(o.ImageUpdater))
+}
+
 // Group gathers the plans that go to one branch, so that each branch is pushed
 // once. Plans without changes are left out; the order of the input does not
 // matter.
 func Group(plans []Plan) []Changeset {
 	by := map[Destination]*Changeset{}
 	for _, p := range plans {
-		if p.Err != nil || len(p.Files) == 0 {
+		if p.Err != nil || len(p.Files) == 0 || !p.Method.InGit() {
 			continue
 		}
 		c := by[p.To]
@@ -37,7 +42,7 @@ func Group(plans []Plan) []Changeset {
 	}
 	out := make([]Changeset, 0, len(by))
 	for _, c := range by {
-		slices.SortFunc(c.Plans, func(a, b Plan) int { return a.App.Compare(b.App) })
+		slices.SortFunc(c.Plans, Plan.Compare)
 		out = append(out, *c)
 	}
 	slices.SortFunc(out, func(a, b Changeset) int { return a.To.Compare(b.To) })

@@ -41,6 +41,10 @@ func (b *build) place(i int) (edit.Place, error) {
 	case edit.Manifests:
 		return edit.PodImages{Only: b.owner(i)}, nil
 	}
+	if site.Type == argo.TypePlugin && !track.Plugin.Given && !b.in.Update.WriteBack.Method.InGit() {
+		return nil, fmt.Errorf("application of type Plugin: no variable is named for this image: set %s%s.plugin.image-tag (and .plugin.image-name), or .plugin.image-spec",
+			settings.Prefix, aliasOr(track))
+	}
 	return overridePlace(site, track)
 }
 

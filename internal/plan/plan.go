@@ -9,6 +9,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"argocd-image-updater/internal/argo"
@@ -106,16 +107,20 @@ type FileEdit struct {
 
 // Plan is everything that one Application would have changed.
 type Plan struct {
-	App      argo.Key
-	Origin   string // where the Application was read
-	Method   settings.Method
-	To       Destination // zero where nothing is to be written to Git
-	At       string      // the commit that the files were read at, and that the change builds on
-	Old      string      // the commit that To.Head is at; "" if it has to be created
-	Items    []Item
-	Files    []FileEdit // those that change, sorted by path
-	Message  string     // of the commit
-	Warnings []string
+	App argo.Key
+	// ImageUpdater is the one whose rules were followed; zero where the
+	// Application's own annotations were.
+	ImageUpdater argo.Key
+	UID          string // of the Application; "" where no API server gave it
+	Origin       string // where the Application was read
+	Method       settings.Method
+	To           Destination // zero where nothing is to be written to Git
+	At           string      // the commit that the files were read at, and that the change builds on
+	Old          string      // the commit that To.Head is at; "" if it has to be created
+	Items        []Item
+	Files        []FileEdit // those that change, sorted by path
+	Message      string     // of the commit
+	Warnings     []string
 	// Err is an error of the Application as a whole; it has no Items then.
 	Err error
 	// Intent is what the plan was built from; it is built again from it if the
@@ -133,11 +138,20 @@ type Changeset struct {
 
 // Outcome is what became of one Track after Apply.
 type Outcome struct {
-	App    argo.Key
-	Method settings.Method
+	App          argo.Key
+	ImageUpdater argo.Key // see Plan.ImageUpdater
+	Method       settings.Method
 	Item
 	To     Destination
 	Commit string // the commit that holds the change; "" unless State is Updated
+}
+
+// Withdraw takes back what the plan would write; settle says what becomes of
+// the Items that were to be written.
+func (p *Plan) Withdraw(settle func([]Item)) {
+	p.Items = slices.Clone(p.Items)
+	settle(p.Items)
+	p.Files, p.Message = nil, ""
 }
 
 // Waits tells of images that a head declares already what they wait for.
@@ -162,11 +176,11 @@ func Outcomes(plans []Plan) []Outcome {
 // Outcomes are what is to be said of p, whose changes are in the given commit.
 func (p Plan) Outcomes(commit string) []Outcome {
 	if p.Err != nil {
-		return []Outcome{{App: p.App, Method: p.Method, Item: Item{State: Failed, Err: p.Err, Reason: p.Err.Error()}}}
+		return []Outcome{{App: p.App, ImageUpdater: p.ImageUpdater, Method: p.Method, Item: Item{State: Failed, Err: p.Err, Reason: p.Err.Error()}}}
 	}
 	out := make([]Outcome, 0, len(p.Items))
 	for _, it := range p.Items {
-		o := Outcome{App: p.App, Method: p.Method, Item: it, To: p.To}
+		o := Outcome{App: p.App, ImageUpdater: p.ImageUpdater, Method: p.Method, Item: it, To: p.To}
 		if it.State == Updated {
 			o.Commit = commit
 		}

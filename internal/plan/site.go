@@ -15,12 +15,13 @@ import (
 // Site is the place in a repository where one Application's updates are
 // written.
 type Site struct {
-	App       argo.Key
-	Source    argo.Source // whose parameters or images are overridden
-	Folder    argo.Folder // where the files are
-	Type      argo.Type   // TypeUnknown until the folder was listed
-	Target    settings.Target
-	Namespace string // Argo CD's own; it decides the name of the override file
+	App         argo.Key
+	Source      argo.Source // whose parameters or images are overridden
+	SourceIndex int         // of Source in the Application
+	Folder      argo.Folder // where the files are
+	Type        argo.Type   // TypeUnknown until the folder was listed
+	Target      settings.Target
+	Namespace   string // Argo CD's own; it decides the name of the override file
 }
 
 // Dirs are the folders that have to be listed before Files can tell.

@@ -101,9 +101,9 @@ func TestGroupAndCommits(t *testing.T) {
 	to := Destination{Location: Location{URL: "u"}, Base: "main", Head: "main"}
 	file := func(path, text string) FileEdit { return FileEdit{Path: path, After: []byte(text)} }
 	plans := []Plan{
-		{App: argo.Key{Name: "b"}, To: to, Message: "b\n", Files: []FileEdit{file("shared", "2"), file("b", "1")}},
-		{App: argo.Key{Name: "a"}, To: to, Message: "a\n", Files: []FileEdit{file("shared", "1")}},
-		{App: argo.Key{Name: "other"}, To: Destination{Location: Location{URL: "u"}, Base: "main", Head: "x"}, Message: "x\n", Files: []FileEdit{file("x", "1")}},
+		{Method: settings.MethodGit, App: argo.Key{Name: "b"}, To: to, Message: "b\n", Files: []FileEdit{file("shared", "2"), file("b", "1")}},
+		{Method: settings.MethodGit, App: argo.Key{Name: "a"}, To: to, Message: "a\n", Files: []FileEdit{file("shared", "1")}},
+		{Method: settings.MethodGit, App: argo.Key{Name: "other"}, To: Destination{Location: Location{URL: "u"}, Base: "main", Head: "x"}, Message: "x\n", Files: []FileEdit{file("x", "1")}},
 		{App: argo.Key{Name: "unchanged"}, To: to},
 		{App: argo.Key{Name: "failed"}, To: to, Err: errors.New("no"), Files: []FileEdit{file("never", "1")}},
 	}

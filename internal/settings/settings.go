@@ -92,6 +92,9 @@ const (
 	MethodGitNoop                 // everything but the push
 )
 
+// InGit reports whether updates are written to a Git repository.
+func (m Method) InGit() bool { return m != MethodArgoCD }
+
 // WriteBack is where and how the updates of an Application are written.
 type WriteBack struct {
 	Method Method
@@ -108,6 +111,9 @@ type WriteBack struct {
 	Head         *Head
 	BranchPrefix string // "image-update/" where none was given
 	NoTrailers   bool   // commit-trailers: false
+	// IgnoreWindows: write also while sync windows forbid an automatic sync.
+	IgnoreWindows bool // respect-sync-windows: false
+	NoRefresh     bool // refresh-after-write: false
 }
 
 // TargetKind is the kind of file that an update is written to.

@@ -21,10 +21,8 @@ func (r *reader) writeBack() WriteBack {
 	w.Base, w.Head = r.branch(r.application("git-branch"))
 	w.BranchPrefix = r.branchPrefix(r.application("git-branch-prefix"))
 	w.NoTrailers = !r.parseBool(r.application("commit-trailers"), true)
-	// These two are judged with the rest, so that a wrong value is not found
-	// out on the day that something else begins to use it.
-	r.parseBool(r.application("respect-sync-windows"), true)
-	r.parseBool(r.application("refresh-after-write"), true)
+	w.IgnoreWindows = !r.parseBool(r.application("respect-sync-windows"), true)
+	w.NoRefresh = !r.parseBool(r.application("refresh-after-write"), true)
 	if w.Method == MethodArgoCD {
 		for _, key := range []string{"write-back-target", "git-branch", "git-branch-prefix", "git-repository"} {
 			if v := r.application(key); v.text != "" {

@@ -22,11 +22,16 @@ import (
 // other, repositories side by side. A push that another writer overtook is
 // made again from a fresh read; nothing is ever forced.
 func (u *Updater) Apply(ctx context.Context, plans []plan.Plan) []plan.Outcome {
-	final := map[argo.Key]result{}
+	final := map[owner]result{}
 	var pushes []plan.Plan
+	patches := map[argo.Key][]plan.Plan{}
 	for _, p := range plans {
-		if p.Method != settings.MethodGitNoop {
+		switch {
+		case p.Method == settings.MethodGitNoop, len(p.Files) == 0:
+		case p.Method.InGit():
 			pushes = append(pushes, p)
+		default:
+			patches[p.App] = append(patches[p.App], p)
 		}
 	}
 	byLocation := map[plan.Location][]plan.Changeset{}
@@ -44,14 +49,21 @@ func (u *Updater) Apply(ctx context.Context, plans []plan.Plan) []plan.Outcome {
 			return nil
 		})
 	}
+	for _, ps := range patches {
+		g.Go(func() error {
+			u.applyPatches(ctx, ps, results)
+			return nil
+		})
+	}
 	_ = g.Wait() // the functions return no error: each failure stands in the results
 	close(results)
 	for r := range results {
-		final[r.plan.App] = r
+		final[ownerOf(r.plan)] = r
 	}
+	u.refresh(ctx, final)
 	var out []plan.Outcome
 	for _, p := range plans {
-		r, ok := final[p.App]
+		r, ok := final[ownerOf(p)]
 		if !ok {
 			r = result{plan: p}
 		}
@@ -59,6 +71,11 @@ func (u *Updater) Apply(ctx context.Context, plans []plan.Plan) []plan.Outcome {
 	}
 	return out
 }
+
+// owner tells plans of one cycle apart.
+type owner struct{ app, imageUpdater argo.Key }
+
+func ownerOf(p plan.Plan) owner { return owner{p.App, p.ImageUpdater} }
 
 // result is a plan after its push.
 type result struct {
@@ -125,7 +142,7 @@ func (u *Updater) push(ctx context.Context, c plan.Changeset, commits []plan.Com
 	if err != nil {
 		return nil, fmt.Errorf("credential of repository %s: %w", c.To.Location, err)
 	}
-	if err := ctx.Err(); err != nil {
+	if err := u.mayWrite(ctx); err != nil {
 		return nil, err
 	}
 	sending, stop := u.graceful(ctx)
@@ -192,7 +209,7 @@ func (u *Updater) again(ctx context.Context, c plan.Changeset) (plan.Changeset, 
 	if err != nil {
 		return c, err
 	}
-	d.draft(c.To, plan.NewTree(commit, files), es)
+	d.draft(ctx, c.To, plan.NewTree(commit, files), es)
 	out := plan.Changeset{To: c.To, At: commit, Old: refs.Branches[c.To.Head]}
 	for _, e := range es {
 		out.Plans = append(out.Plans, e.plan)

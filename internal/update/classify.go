@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"argocd-image-updater/internal/fault"
+	"argocd-image-updater/internal/settings"
 )
 
 // Class says who can do something about an error, and when.
@@ -22,14 +23,15 @@ const (
 	Conflict Class = "Conflict"
 )
 
-// errAppeared: a branch that was to be created is there.
-var errAppeared = errors.New("branch appeared")
+// errAppeared: what was to be made is there, or what was read is not what it
+// was.
+var errAppeared = errors.New("made by somebody else")
 
 // Classify is the one map from what happened to what it means. An error that
 // carries no fact is Invalid.
 func Classify(err error) Class {
 	switch {
-	case errors.Is(err, fault.ErrLostRace), errors.Is(err, errAppeared):
+	case errors.Is(err, fault.ErrLostRace), errors.Is(err, errAppeared), errors.Is(err, settings.ErrConflict):
 		return Conflict
 	case errors.Is(err, fault.ErrDenied), errors.Is(err, fault.ErrRefused):
 		return Denied

@@ -46,7 +46,7 @@ func (d desk) planBase(ctx context.Context, base string, es []*errand) {
 		switch {
 		case wb.Method == settings.MethodGitNoop && wb.Head == nil:
 			// What is not pushed must not get into what others push.
-			d.draft(to, plan.NewTree(commit, files), []*errand{e})
+			d.draft(ctx, to, plan.NewTree(commit, files), []*errand{e})
 		case !pushesHeads(wb):
 			direct = append(direct, e)
 		default:
@@ -55,7 +55,7 @@ func (d desk) planBase(ctx context.Context, base string, es []*errand) {
 			}
 		}
 	}
-	d.draft(to, plan.NewTree(commit, files), direct)
+	d.draft(ctx, to, plan.NewTree(commit, files), direct)
 }
 
 // head names the branch that an errand goes to: the name tells what would
@@ -134,7 +134,7 @@ func (d desk) planHead(ctx context.Context, to plan.Destination, h headed) {
 			to.Head, blocked, settings.Prefix))
 		return
 	}
-	d.draft(to, plan.NewTree(at, files), h.errands)
+	d.draft(ctx, to, plan.NewTree(at, files), h.errands)
 	for _, e := range h.errands {
 		e.plan.Waits()
 	}
@@ -158,12 +158,14 @@ func blocking(head string, refs plan.Refs) string {
 }
 
 // draft builds the plans of one branch, each on top of the one before.
-func (d desk) draft(to plan.Destination, tree *plan.Tree, es []*errand) {
-	slices.SortFunc(es, func(a, b *errand) int { return a.intent.App.Compare(b.intent.App) })
+func (d desk) draft(ctx context.Context, to plan.Destination, tree *plan.Tree, es []*errand) {
+	slices.SortFunc(es, func(a, b *errand) int { return a.plan.Compare(b.plan) })
 	for _, e := range es {
 		if pending(e.intent.Items) {
 			e.plan = d.u.build(to, tree, e)
 			e.plan.Old = d.refs.Branches[to.Head]
+			d.u.limit(ctx, &e.plan)
+			tree.Take(e.plan)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package update
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -14,6 +15,7 @@ import (
 // wish is one Application on its way through the line.
 type wish struct {
 	app    argo.Application
+	by     argo.Key // the ImageUpdater whose rules they are; zero for annotations
 	update settings.Update
 	items  []plan.Item
 	err    error
@@ -35,54 +37,91 @@ func (u *Updater) Plan(ctx context.Context, sel Selection) ([]plan.Plan, error) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	plans := u.planGit(ctx, wishes, others)
+	plans := u.planWrites(ctx, wishes, others)
 	return plans, ctx.Err()
 }
 
-// wishes compiles the settings of every managed Application: those that are
-// selected, and the others, which are not planned but may have a say.
+// wishes compiles the settings of every Application that asks for updates:
+// those that are selected, and the others, which are not planned but may have a
+// say.
 func (u *Updater) wishes(ctx context.Context, sel Selection) (out, others []*wish, err error) {
 	apps, err := u.Applications.List(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list applications: %w", err)
 	}
 	for _, app := range apps {
-		if !settings.Managed(app) {
-			if text := settings.Unmanaged(app); text != "" && sel.admitsApp(app.Key) {
-				out = append(out, &wish{app: app, update: settings.Update{Warnings: []string{text}}})
-			}
-			continue
-		}
-		w := &wish{app: app}
-		w.update, w.err = settings.FromAnnotations(app, u.Options.Defaults)
-		w.start()
-		if sel.admitsApp(app.Key) {
-			out = append(out, w)
+		ws := u.wishesOf(app, sel.Rules)
+		if sel.admits(app.Key, ws) {
+			out = append(out, ws...)
 		} else {
-			others = append(others, w)
+			others = append(others, ws...)
 		}
 	}
 	if len(out) == 0 && sel.App != "" {
-		return nil, nil, fmt.Errorf("application %q: none of the %d applications that were read has this name and the annotation %simage-list",
+		return nil, nil, fmt.Errorf("application %q: none of the %d applications that were read has this name and asks for updates, by the annotation %simage-list or through an ImageUpdater",
 			sel.App, len(apps), settings.Prefix)
 	}
-	slices.SortFunc(out, func(a, b *wish) int { return a.app.Compare(b.app.Key) })
+	slices.SortFunc(out, func(a, b *wish) int { return cmp.Or(a.app.Compare(b.app.Key), a.by.Compare(b.by)) })
 	return out, others, nil
+}
+
+// wishesOf are what one Application asks for: one wish for each ImageUpdater
+// that claims it, or that of its own annotations.
+func (u *Updater) wishesOf(app argo.Application, rules settings.Rules) []*wish {
+	claims := rules.Claims(app)
+	if len(claims) == 0 {
+		return u.annotated(app)
+	}
+	out := make([]*wish, 0, len(claims))
+	for _, c := range claims {
+		w := &wish{app: app, by: c.ImageUpdater, update: c.Update, err: c.Err}
+		w.start()
+		out = append(out, w)
+	}
+	return out
+}
+
+// annotated is what the annotations of an Application ask for. One that has
+// annotations of ours without asking for anything is told so.
+func (u *Updater) annotated(app argo.Application) []*wish {
+	w := &wish{app: app}
+	if !settings.Managed(app) {
+		text := settings.Unmanaged(app)
+		if text == "" {
+			return nil
+		}
+		w.update.Warnings = []string{text}
+		return []*wish{w}
+	}
+	w.update, w.err = settings.FromAnnotations(app, u.Options.Defaults)
+	w.start()
+	return []*wish{w}
 }
 
 // managed counts the Applications that ask for updates.
 func managed(wishes []*wish) int {
-	n := 0
+	apps := map[argo.Key]bool{}
 	for _, w := range wishes {
-		if settings.Managed(w.app) {
-			n++
+		if w.err != nil || len(w.update.Tracks) > 0 {
+			apps[w.app.Key] = true
 		}
 	}
-	return n
+	return len(apps)
 }
 
-func (s Selection) admitsApp(k argo.Key) bool {
-	return s.App == "" || s.App == k.Name || s.App == k.String()
+// admits reports whether an Application with these wishes is selected.
+func (s Selection) admits(k argo.Key, ws []*wish) bool {
+	named := s.App == "" || s.App == k.Name || s.App == k.String()
+	return named && (len(s.Pokes) == 0 || slices.ContainsFunc(s.Pokes, func(p Poke) bool { return p.concerns(k, ws) }))
+}
+
+func (p Poke) concerns(k argo.Key, ws []*wish) bool {
+	return p.App == k || slices.ContainsFunc(ws, func(w *wish) bool {
+		if w.by != (argo.Key{}) && w.by == p.ImageUpdater {
+			return true
+		}
+		return !p.Repo.IsZero() && slices.ContainsFunc(w.update.Tracks, func(t settings.Track) bool { return t.Image.Repo == p.Repo })
+	})
 }
 
 // start makes one Item for each Track and settles those about which nothing

@@ -17,20 +17,22 @@ import (
 	"argocd-image-updater/internal/settings"
 )
 
-// errand is one Application whose updates are written to Git.
+// errand is one Application whose updates are written somewhere.
 type errand struct {
 	intent   plan.Intent // its Site is resolved once the files are known
 	location plan.Location
 	base     string // the branch to read, once the refs are known
+	// parameters are those of the Application, if they are what is written.
+	parameters plan.File
 	// plan is the result. Until it is built its Items are those of the intent.
 	plan plan.Plan
 }
 
-// planGit turns the decisions into plans. Applications that write to one
+// planWrites turns the decisions into plans. Applications that write to one
 // repository are planned together, repositories side by side.
-func (u *Updater) planGit(ctx context.Context, wishes, others []*wish) []plan.Plan {
+func (u *Updater) planWrites(ctx context.Context, wishes, others []*wish) []plan.Plan {
 	var plans []plan.Plan
-	var open []*errand
+	var open, patches []*errand
 	r := rivals{}
 	for _, w := range others {
 		e, _ := u.errand(w)
@@ -39,10 +41,13 @@ func (u *Updater) planGit(ctx context.Context, wishes, others []*wish) []plan.Pl
 	for _, w := range wishes {
 		e, done := u.errand(w)
 		r.add(e)
-		if done {
+		switch {
+		case done:
 			plans = append(plans, e.plan)
-		} else {
+		case e.plan.Method.InGit():
 			open = append(open, e)
+		default:
+			patches = append(patches, e)
 		}
 	}
 	errands := u.byLocation(ctx, open)
@@ -54,13 +59,17 @@ func (u *Updater) planGit(ctx context.Context, wishes, others []*wish) []plan.Pl
 			return nil
 		})
 	}
-	_ = g.Wait() // the functions return no error: each failure stands in the plans
-	for _, es := range errands {
-		for _, e := range es {
-			plans = append(plans, e.plan)
-		}
+	for _, es := range byApplication(patches) {
+		g.Go(func() error {
+			u.planPatches(ctx, es)
+			return nil
+		})
 	}
-	slices.SortFunc(plans, func(a, b plan.Plan) int { return a.App.Compare(b.App) })
+	_ = g.Wait() // the functions return no error: each failure stands in the plans
+	for _, e := range slices.Concat(open, patches) {
+		plans = append(plans, e.plan)
+	}
+	slices.SortFunc(plans, plan.Plan.Compare)
 	return plans
 }
 
@@ -113,24 +122,30 @@ func (u *Updater) shared(ctx context.Context, at plan.Location) shared {
 func (u *Updater) errand(w *wish) (e *errand, done bool) {
 	wb := w.update.WriteBack
 	e = &errand{plan: plan.Plan{
-		App: w.app.Key, Origin: w.app.Origin, Method: wb.Method, Items: w.items, Warnings: w.update.Warnings, Err: w.err,
+		App: w.app.Key, ImageUpdater: w.by, UID: w.app.UID, Origin: w.app.Origin, Method: wb.Method, Items: w.items, Warnings: w.update.Warnings, Err: w.err,
 	}}
 	if w.err != nil {
 		return e, true
 	}
-	if wb.Method == settings.MethodArgoCD {
+	if wb.Method == settings.MethodArgoCD && u.Writer == nil {
 		holdAll(w.items, "nothing is there to patch: the application comes from a manifest file; set "+
 			settings.Prefix+"write-back-method to git to have the change committed")
 		return e, true
 	}
-	chosen, err := w.app.Choose(argo.Choice{Type: wb.Target.ImpliedType(), Repository: wb.Repository, Files: true})
+	chosen, err := w.app.Choose(argo.Choice{Type: wb.Target.ImpliedType(), Repository: wb.Repository, Files: wb.Method.InGit()})
 	if err != nil {
 		failAll(w.items, err)
 		return e, true
 	}
-	e.intent = plan.Intent{
-		App: w.app.Key, Origin: w.app.Origin, Update: w.update, Items: w.items, Reported: w.app.Status.Reported,
-		Site: plan.Resolved{Site: plan.Site{App: w.app.Key, Source: chosen.Source, Folder: chosen.Folder, Type: chosen.Type, Target: wb.Target, Namespace: u.Options.Namespace}},
+	e.intent = plan.Intent{Application: w.app, ImageUpdater: w.by, Update: w.update, Items: w.items}
+	if !wb.Method.InGit() {
+		if e.intent.Site, e.parameters, err = plan.Parameters(w.app, chosen); err != nil {
+			failAll(w.items, err)
+		}
+		return e, !pending(w.items)
+	}
+	e.intent.Site.Site = plan.Site{
+		App: w.app.Key, Source: chosen.Source, SourceIndex: chosen.Index, Folder: chosen.Folder, Type: chosen.Type, Target: wb.Target, Namespace: u.Options.Namespace,
 	}
 	e.location = plan.Location{URL: chosen.Folder.RepoURL, Credential: wb.Credential}
 	switch wb.Credential.Kind {

@@ -135,17 +135,39 @@ type Updater struct {
 	Registry     Registry
 	Git          Git
 	Credentials  Credentials
+	// Writer is nil where Applications can only be read.
+	Writer Writer
+	// Projects is nil where nothing is known that limits updates.
+	Projects Projects
+	// MayWrite is asked right before each write, which an error stops. Nil: it
+	// is always allowed.
+	MayWrite func(ctx context.Context) error
 	// Observer is told what happens; nil tells nobody.
 	Observer Observer
 	Options  Options
 }
 
-// Selection narrows a cycle down. The zero Selection is everything.
+// Selection says what a cycle is about. The zero Selection is all Applications
+// that ask for updates by their annotations.
 type Selection struct {
+	// Rules are the ImageUpdaters of the cluster.
+	Rules settings.Rules
 	// App is the name, or namespace/name, of the one Application to look at.
 	App string
+	// Pokes narrow the cycle down to the Applications that one of them concerns;
+	// none narrow nothing. Such an Application is looked at whole.
+	Pokes []Poke
 	// Explain keeps the full list of rejected tags in each Item.
 	Explain bool
+}
+
+// Poke tells that something may have happened: to an image repository, to an
+// Application, or to an ImageUpdater. One of the three is set. It is a hint, and
+// never believed beyond that.
+type Poke struct {
+	Repo         image.Repo
+	App          argo.Key
+	ImageUpdater argo.Key
 }
 
 // Observer is told what a cycle does, from several goroutines.
@@ -153,7 +175,8 @@ type Observer interface {
 	Observe(Event)
 }
 
-// Event is one thing that happened: CycleStarted, ImageRead or Pushed.
+// Event is one thing that happened: CycleStarted, ImageRead, Pushed, Patched or
+// Refreshed.
 type Event interface{ event() }
 
 // CycleStarted tells how much there is to do.
@@ -177,9 +200,26 @@ type Pushed struct {
 	Err     error
 }
 
+// Patched tells that an Application was patched, or could not be.
+type Patched struct {
+	App   argo.Key
+	Tries int
+	Err   error
+}
+
+// Refreshed tells that Argo CD was asked to look at an Application's
+// repositories, or could not be asked: it will then look when its own time
+// comes.
+type Refreshed struct {
+	App argo.Key
+	Err error
+}
+
 func (CycleStarted) event() {}
 func (ImageRead) event()    {}
 func (Pushed) event()       {}
+func (Patched) event()      {}
+func (Refreshed) event()    {}
 
 func (u *Updater) observe(e Event) {
 	if u.Observer != nil {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"argocd-image-updater/internal/argo"
 )
 
 // TestRead reads the folder that each archive holds; its file want says what

@@ -29,14 +29,7 @@ func nextProject(from *json.Decoder) (*object[argo.Project], error) {
 	if err != nil {
 		return nil, err
 	}
-	var m struct {
-		Spec struct {
-			SourceRepos []string          `json:"sourceRepos"`
-			Windows     []argo.SyncWindow `json:"syncWindows"`
-		} `json:"spec"`
-	}
-	o.err = json.Unmarshal(text, &m)
-	o.value = argo.Project{Key: o.key(), SourceRepos: m.Spec.SourceRepos, Windows: m.Spec.Windows}
+	o.value, o.err = argo.DecodeProject(text)
 	return o, nil
 }
 

@@ -1,0 +1,177 @@
+package controller
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"argocd-image-updater/api/v1alpha1"
+	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/plan"
+	"argocd-image-updater/internal/update"
+)
+
+// owner is an Application under the rules of one ImageUpdater, or under its own
+// annotations.
+type owner struct{ app, imageUpdater argo.Key }
+
+func (o owner) compare(p owner) int {
+	return cmp.Or(o.app.Compare(p.app), o.imageUpdater.Compare(p.imageUpdater))
+}
+
+// account is what is known of one owner: of each image that is followed, or why
+// none can be.
+type account struct {
+	uid    string // of the Application
+	whole  entry  // State is "" unless the Application as a whole has failed
+	images []entry
+}
+
+// entry is what became of one image.
+type entry struct {
+	alias   string // or the image's name, where it has no alias
+	image   string
+	state   v1alpha1.State
+	version string
+	reason  string
+	class   v1alpha1.Class
+	since   time.Time
+}
+
+// ledger holds the accounts of the fleet. A cycle over a part of the fleet
+// enters its part, so that what is told of the whole does not flicker.
+type ledger struct {
+	accounts map[owner]account
+	// warm is set once the whole fleet was entered.
+	warm bool
+}
+
+// change is what a cycle did to one account. Before is the zero account if
+// nothing was known.
+type change struct {
+	owner
+	before, after account
+	updated       []plan.Outcome // what was written in this cycle
+}
+
+// enter takes over what a cycle found and tells what that changed, in the order
+// of the owners. After a cycle over the whole fleet, accounts that it did not
+// find are closed.
+func (l *ledger) enter(found []plan.Plan, outcomes []plan.Outcome, c Cycle) []change {
+	fresh := map[owner]*change{}
+	for _, p := range found {
+		if p.Err == nil && len(p.Items) == 0 {
+			continue // it asks for nothing
+		}
+		o := owner{p.App, p.ImageUpdater}
+		fresh[o] = &change{owner: o, before: l.accounts[o]}
+		fresh[o].after.uid = p.UID
+	}
+	for _, out := range outcomes {
+		if ch := fresh[owner{out.App, out.ImageUpdater}]; ch != nil {
+			ch.note(out, c.Began)
+		}
+	}
+	if !c.Partial() || l.accounts == nil {
+		l.accounts = map[owner]account{}
+	}
+	changes := make([]change, 0, len(fresh))
+	for o, ch := range fresh {
+		l.accounts[o] = ch.after
+		changes = append(changes, *ch)
+	}
+	slices.SortFunc(changes, func(a, b change) int { return a.compare(b.owner) })
+	return changes
+}
+
+// note enters one outcome.
+func (ch *change) note(out plan.Outcome, now time.Time) {
+	e := entry{
+		alias: cmp.Or(out.Alias, out.Track), image: out.Image.Name, version: out.New.Version(),
+		state: stateOf(out), reason: out.Reason, since: now,
+	}
+	if out.Err != nil {
+		e.class = v1alpha1.Class(update.Classify(out.Err))
+	}
+	if out.State == plan.Updated {
+		ch.updated = append(ch.updated, out)
+	}
+	if out.Track == "" {
+		ch.after.whole = e.after(ch.before.whole)
+		return
+	}
+	i := slices.IndexFunc(ch.before.images, func(b entry) bool { return b.alias == e.alias })
+	if i >= 0 {
+		e = e.after(ch.before.images[i])
+	}
+	ch.after.images = append(ch.after.images, e)
+}
+
+// stateOf is the state in words. A change that was only planned, in a dry run,
+// is held.
+func stateOf(out plan.Outcome) v1alpha1.State {
+	if out.State == plan.Pending {
+		return v1alpha1.Held
+	}
+	return v1alpha1.State(out.State.String())
+}
+
+// after is e as it is told after b. What is still so keeps its words and its
+// time: a version that was written is found declared in the next cycle, and the
+// text of a passing failure holds port numbers that are never the same.
+func (e entry) after(b entry) entry {
+	switch {
+	case b.state == v1alpha1.Updated && e.state == v1alpha1.AlreadyDeclared && e.version == b.version && e.reason == "",
+		b.state == e.state && b.class == e.class && e.class == v1alpha1.Transient,
+		b.state == e.state && b.class == e.class && b.version == e.version && b.reason == e.reason:
+		return b
+	}
+	return e
+}
+
+// all are the entries of an account, with that of the Application as a whole.
+func (a account) all() []entry {
+	if a.whole.state == "" {
+		return a.images
+	}
+	return append([]entry{a.whole}, a.images...)
+}
+
+// of are the owners that one ImageUpdater governs, in their order.
+func (l *ledger) of(imageUpdater argo.Key) []owner {
+	var out []owner
+	for o := range l.accounts {
+		if o.imageUpdater == imageUpdater {
+			out = append(out, o)
+		}
+	}
+	slices.SortFunc(out, owner.compare)
+	return out
+}
+
+// recall takes over what the status of an ImageUpdater remembers from before
+// this process began, as far as nothing newer is known.
+func (l *ledger) recall(u v1alpha1.ImageUpdater) {
+	if l.accounts == nil {
+		l.accounts = map[owner]account{}
+	}
+	by := argo.Key{Namespace: u.Namespace, Name: u.Name}
+	for _, app := range u.Status.Applications {
+		o := owner{argo.Key{Namespace: u.Namespace, Name: app.Name}, by}
+		if _, known := l.accounts[o]; known {
+			continue
+		}
+		var a account
+		if app.Reason != "" {
+			a.whole = entry{state: v1alpha1.Failed, reason: app.Reason, class: app.Class}
+		}
+		for _, img := range app.Images {
+			e := entry{alias: img.Alias, image: img.Image, state: img.State, version: img.Version, reason: img.Reason, class: img.Class}
+			if img.Since != nil {
+				e.since = img.Since.Time
+			}
+			a.images = append(a.images, e)
+		}
+		l.accounts[o] = a
+	}
+}

@@ -1,0 +1,188 @@
+package controller
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"argocd-image-updater/api/v1alpha1"
+	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/plan"
+)
+
+// The condition types of an ImageUpdater. Ready, Reconciling and Stalled are
+// those of kstatus; Error is the incumbent's.
+const (
+	conditionReady       = "Ready"
+	conditionReconciling = "Reconciling"
+	conditionStalled     = "Stalled"
+	conditionError       = "Error"
+)
+
+// The reasons of conditions.
+const (
+	reasonSucceeded     = "ReconcileSucceeded"
+	reasonWithErrors    = "ReconcileCompletedWithErrors"
+	reasonFailed        = "ReconcileFailed"
+	reasonIdle          = "Idle"
+	reasonError         = "ReconcileError"
+	reasonPartialErrors = "PartialErrors"
+	reasonNoErrors      = "NoErrors"
+	reasonInvalidSpec   = "InvalidSpec"
+	reasonValidSpec     = "ValidSpec"
+)
+
+// statusAge is how old the time of the last check in a status may get while
+// nothing else changes. A fleet at rest is not to be written to in each cycle.
+const statusAge = time.Hour
+
+// finding is what a cycle found out about one ImageUpdater.
+type finding struct {
+	object  v1alpha1.ImageUpdater
+	broken  error // why its spec cannot be used
+	ledger  *ledger
+	updated []plan.Outcome // what was written under its rules in this cycle
+	now     time.Time
+}
+
+// status is what the object should say of itself. It is the status that it has
+// if there is nothing new to say.
+func (f finding) status() v1alpha1.ImageUpdaterStatus {
+	old := f.object.Status
+	s := *old.DeepCopy()
+	s.ObservedGeneration = f.object.Generation
+	t := f.applications(&s)
+	f.recent(&s)
+	f.conditions(&s, t)
+	s = s.Fit()
+	if reflect.DeepEqual(s, old) && old.LastCheckedAt != nil && f.now.Sub(old.LastCheckedAt.Time) < statusAge {
+		return old
+	}
+	s.LastCheckedAt = at(f.now)
+	return s
+}
+
+func at(t time.Time) *metav1.Time {
+	m := metav1.NewTime(t.UTC().Truncate(time.Second)) // as it is stored
+	return &m
+}
+
+// tally counts images by what became of them.
+type tally struct {
+	applications, images, failed, waiting int
+}
+
+// applications lists what became of the images.
+func (f finding) applications(s *v1alpha1.ImageUpdaterStatus) tally {
+	var t tally
+	s.Applications = nil
+	for _, o := range f.ledger.of(argo.Key{Namespace: f.object.Namespace, Name: f.object.Name}) {
+		a := f.ledger.accounts[o]
+		t.count(a)
+		s.Applications = append(s.Applications, a.status(o.app.Name))
+	}
+	s.ApplicationsMatched, s.ImagesManaged = int32(t.applications), int32(t.images)
+	return t
+}
+
+func (t *tally) count(a account) {
+	t.applications++
+	t.images += len(a.images)
+	for _, e := range a.all() {
+		switch e.state {
+		case v1alpha1.Failed:
+			t.failed++
+		case v1alpha1.Held, v1alpha1.Undecided, v1alpha1.NotLive, v1alpha1.NothingEligible:
+			t.waiting++
+		}
+	}
+}
+
+func (a account) status(name string) v1alpha1.ApplicationStatus {
+	app := v1alpha1.ApplicationStatus{Name: name, Reason: a.whole.reason, Class: a.whole.class}
+	for _, e := range a.images {
+		app.Images = append(app.Images, v1alpha1.ImageStatus{
+			Alias: e.alias, Image: e.image, State: e.state, Version: e.version, Reason: e.reason, Class: e.class, Since: at(e.since),
+		})
+	}
+	return app
+}
+
+// recent lists the updates of this cycle, if it had any: one for each alias and
+// version.
+func (f finding) recent(s *v1alpha1.ImageUpdaterStatus) {
+	if len(f.updated) == 0 {
+		return
+	}
+	s.LastUpdatedAt, s.RecentUpdates = at(f.now), nil
+	for _, o := range f.updated {
+		r := v1alpha1.RecentUpdate{
+			Alias: cmp.Or(o.Alias, o.Track), Image: o.Image.Name, NewVersion: o.New.Version(), ApplicationsUpdated: 1, UpdatedAt: *at(f.now),
+			Message: fmt.Sprintf("Updated from %s to %s.", cmp.Or(o.Old().Version(), "nothing"), o.New.Version()),
+		}
+		i := slices.IndexFunc(s.RecentUpdates, func(other v1alpha1.RecentUpdate) bool {
+			return other.Alias == r.Alias && other.NewVersion == r.NewVersion
+		})
+		if i >= 0 {
+			s.RecentUpdates[i].ApplicationsUpdated++
+			continue
+		}
+		s.RecentUpdates = append(s.RecentUpdates, r)
+	}
+	slices.SortStableFunc(s.RecentUpdates, func(a, b v1alpha1.RecentUpdate) int {
+		return cmp.Or(strings.Compare(a.Alias, b.Alias), strings.Compare(a.NewVersion, b.NewVersion))
+	})
+}
+
+// conditions tell in how far the object does its work. What they say is made of
+// what is, not of what happened, so that they stay as they are in a fleet at
+// rest.
+func (f finding) conditions(s *v1alpha1.ImageUpdaterStatus, t tally) {
+	set := func(kind string, status metav1.ConditionStatus, reason, message string) {
+		meta.SetStatusCondition(&s.Conditions, metav1.Condition{
+			Type: kind, Status: status, Reason: reason, Message: v1alpha1.Cut(message, v1alpha1.MaxReason),
+			ObservedGeneration: f.object.Generation, LastTransitionTime: *at(f.now),
+		})
+	}
+	summary := fmt.Sprintf("%d applications with %d images: %d failed, %d waiting.", t.applications, t.images, t.failed, t.waiting)
+	set(conditionReconciling, metav1.ConditionFalse, reasonIdle, "Last check completed. Awaiting next cycle.")
+	switch {
+	case f.broken != nil:
+		set(conditionReady, metav1.ConditionFalse, reasonFailed, f.broken.Error())
+		set(conditionStalled, metav1.ConditionTrue, reasonInvalidSpec, f.broken.Error())
+		set(conditionError, metav1.ConditionTrue, reasonError, f.broken.Error())
+		return
+	case t.failed > 0:
+		set(conditionReady, metav1.ConditionTrue, reasonWithErrors, summary)
+		set(conditionError, metav1.ConditionTrue, reasonPartialErrors, f.worst())
+	default:
+		set(conditionReady, metav1.ConditionTrue, reasonSucceeded, summary)
+		set(conditionError, metav1.ConditionFalse, reasonNoErrors, "No errors.")
+	}
+	set(conditionStalled, metav1.ConditionFalse, reasonValidSpec, "The spec can be used.")
+}
+
+// worst names a failure, and how many more there are.
+func (f finding) worst() string {
+	first, more := "", -1
+	for _, o := range f.ledger.of(argo.Key{Namespace: f.object.Namespace, Name: f.object.Name}) {
+		for _, e := range f.ledger.accounts[o].all() {
+			if e.state != v1alpha1.Failed {
+				continue
+			}
+			if more++; more == 0 {
+				first = fmt.Sprintf("application %s: %s", o.app.Name, e.reason)
+			}
+		}
+	}
+	if more == 0 {
+		return first
+	}
+	return fmt.Sprintf("%s; and %d more, see status.applications", strings.TrimSuffix(first, "."), more)
+}

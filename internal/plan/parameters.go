@@ -1,0 +1,103 @@
+package plan
+
+import (
+	"fmt"
+
+	"sigs.k8s.io/yaml"
+
+	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/edit"
+)
+
+// The parameters of an Application are planned as if they were a file of their
+// own, written as an override file is: the same rules say what is declared,
+// what is a downgrade, and what may not be written twice.
+
+// parameters are what an update may change in a source.
+type parameters struct {
+	Helm      *helmParameters  `json:"helm,omitempty"`
+	Kustomize *kustomizeImages `json:"kustomize,omitempty"`
+	Plugin    *pluginEnv       `json:"plugin,omitempty"`
+}
+
+type helmParameters struct {
+	Parameters []argo.HelmParameter `json:"parameters"`
+}
+
+type kustomizeImages struct {
+	Images []string `json:"images"`
+}
+
+type pluginEnv struct {
+	Env []argo.EnvVar `json:"env"`
+}
+
+func parametersOf(s argo.Source) parameters {
+	var p parameters
+	if s.Helm != nil && len(s.Helm.Parameters) > 0 {
+		p.Helm = &helmParameters{s.Helm.Parameters}
+	}
+	if s.Kustomize != nil && len(s.Kustomize.Images) > 0 {
+		p.Kustomize = &kustomizeImages{s.Kustomize.Images}
+	}
+	if s.Plugin != nil && len(s.Plugin.Env) > 0 {
+		p.Plugin = &pluginEnv{s.Plugin.Env}
+	}
+	return p
+}
+
+// Parameters is the place of the updates that are written to the Application
+// itself, and what stands there. An Application whose type has no parameters,
+// or that did not tell its type yet, is an error that says what to do.
+func Parameters(app argo.Application, chosen argo.Chosen) (Resolved, File, error) {
+	const instead = "set write-back-method to git to have the change committed"
+	switch chosen.Type {
+	case argo.TypeDirectory:
+		return Resolved{}, File{}, fmt.Errorf("application %s: plain manifests have no parameters to patch: %s", app.Key, instead)
+	case argo.TypeUnknown:
+		return Resolved{}, File{}, fmt.Errorf("application %s: Argo CD has not told its type yet, so that it is not known which parameters to patch: wait for its first reconciliation, give the source a helm or kustomize block, or %s", app.Key, instead)
+	}
+	path := "spec" + dotted(app.SourcePath(chosen.Index))
+	site := Resolved{
+		Site:   Site{App: app.Key, Source: chosen.Source, SourceIndex: chosen.Index, Type: chosen.Type},
+		Format: edit.Override, Files: []string{path},
+	}
+	p := parametersOf(chosen.Source)
+	if p == (parameters{}) {
+		return site, File{Path: path}, nil
+	}
+	text, err := yaml.Marshal(p)
+	if err != nil {
+		return Resolved{}, File{}, fmt.Errorf("application %s, %s: %w", app.Key, path, err)
+	}
+	return site, File{Path: path, Exists: true, Bytes: text}, nil
+}
+
+// dotted is a JSON Pointer below /spec as people write it: sources[1].
+func dotted(pointer string) string {
+	var index int
+	if n, _ := fmt.Sscanf(pointer, "/spec/sources/%d", &index); n == 1 {
+		return fmt.Sprintf(".sources[%d]", index)
+	}
+	if pointer == "/spec/source" {
+		return ".source"
+	}
+	return ".sourceHydrator.drySource"
+}
+
+// Patch is what makes the Application's parameters what the plan says. It is
+// nil if nothing is to be changed.
+func (p Plan) Patch() (*argo.Patch, error) {
+	if p.Method.InGit() || len(p.Files) == 0 {
+		return nil, nil
+	}
+	app, site := p.Intent.Application, p.Intent.Site
+	var after parameters
+	if err := yaml.Unmarshal(p.Files[0].After, &after); err != nil {
+		return nil, fmt.Errorf("application %s: the new parameters: %w", app.Key, err)
+	}
+	return &argo.Patch{
+		App: app.Key, ResourceVersion: app.ResourceVersion,
+		Ops: patchSource(app.SourcePath(site.SourceIndex), site.Source, after),
+	}, nil
+}
