@@ -73,7 +73,7 @@ func patches(t *testing.T, w World) {
 		map[string]any{"name": "other", "value": "keep"},
 		map[string]any{"name": "app.name", "value": "ghcr.io/org/app", "forceString": true},
 	}
-	at(before, "spec", "source", "helm").(map[string]any)["parameters"] = parameters //nolint:errcheck,forcetypeassert // it stands in the manifest
+	at(before, "spec", "source", "helm").(map[string]any)["parameters"] = parameters
 	if diff := cmp.Diff(before, stored(t, w)); diff != "" {
 		t.Error("besides the patch this changed:", diff)
 	}

@@ -31,7 +31,7 @@ func world(s *server, c *Client) argotest.World {
 			},
 			Break: func(skip int, harm itest.Harm) { s.set(func() { s.skip, s.harm = skip, harm }) },
 			Mend:  func() { s.set(func() { s.skip, s.harm = 0, nil }) },
-			Pages: 2*pageSize + 1,
+			Pages: pageSize + 1,
 		},
 	}
 }

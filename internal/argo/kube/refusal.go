@@ -26,12 +26,12 @@ func (t target) refusal(resp *http.Response) error {
 	if err != nil || json.Unmarshal(text, &status) != nil || status.Kind != "Status" {
 		return apierrors.NewGenericServerResponse(resp.StatusCode, t.verb, t.resource.GroupResource(), t.name, resp.Status, seconds, true)
 	}
-	status.Status, status.Code = metav1.StatusFailure, int32(resp.StatusCode) //nolint:gosec // three digits
+	status.Status, status.Code = metav1.StatusFailure, int32(resp.StatusCode)
 	if seconds > 0 {
 		if status.Details == nil {
 			status.Details = &metav1.StatusDetails{}
 		}
-		status.Details.RetryAfterSeconds = int32(min(seconds, 1<<30)) //nolint:gosec // bounded
+		status.Details.RetryAfterSeconds = int32(min(seconds, 1<<30))
 	}
 	return &apierrors.StatusError{ErrStatus: status}
 }

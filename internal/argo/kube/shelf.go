@@ -21,7 +21,7 @@ type shelf[T any] struct {
 
 // Add takes an object in, in place of its older self.
 func (s *shelf[T]) Add(obj any) error {
-	o := obj.(*object[T]) //nolint:errcheck,forcetypeassert // from our own decoder
+	o := obj.(*object[T])
 	if s.admits != nil && !s.admits(o.key()) {
 		return nil
 	}
@@ -40,7 +40,7 @@ func (s *shelf[T]) Update(obj any) error { return s.Add(obj) }
 
 // Delete takes an object out.
 func (s *shelf[T]) Delete(obj any) error {
-	key := obj.(*object[T]).key() //nolint:errcheck,forcetypeassert // from our own decoder
+	key := obj.(*object[T]).key()
 	s.mu.Lock()
 	_, known := s.objects[key]
 	delete(s.objects, key)
@@ -55,7 +55,7 @@ func (s *shelf[T]) Delete(obj any) error {
 func (s *shelf[T]) Replace(list []any, _ string) error {
 	now := make(map[argo.Key]*object[T], len(list))
 	for _, item := range list {
-		o := item.(*object[T]) //nolint:errcheck,forcetypeassert // from our own decoder
+		o := item.(*object[T])
 		if s.admits == nil || s.admits(o.key()) {
 			now[o.key()] = o
 		}
