@@ -151,6 +151,29 @@ func TestListSelects(t *testing.T) {
 	}
 }
 
+// A list never stands in memory as it came: when an Application has been read,
+// little of what comes behind it was.
+func TestListReadsOneByOne(t *testing.T) {
+	const many, size = 200, 20_000
+	var text strings.Builder
+	text.WriteString(`{"metadata":{},"items":[`)
+	for i := range many {
+		fmt.Fprintf(&text, `{"metadata":{"name":"a%d"},"status":{"resources":[%q]}},`, i, strings.Repeat("x", size))
+	}
+	text.WriteString(`{}]}`)
+	from, seen := strings.NewReader(text.String()), 0
+	l := list{admitsKey: func(argo.Key) bool { return false }, admits: func(argo.Application) bool {
+		seen++
+		if read := text.Len() - from.Len(); read > (seen+6)*size {
+			t.Errorf("%d bytes were read for %d Applications", read, seen)
+		}
+		return false
+	}}
+	if err := l.read(from); err != nil || seen != many || l.entries != nil {
+		t.Error(seen, err)
+	}
+}
+
 // What an account may not get is not there for it.
 func TestListByRights(t *testing.T) {
 	server, client := start(t, argoserver.Options{Policy: "p, image-updater, applications, *, shop/*, allow\np, image-updater, applications, *, */blue/*, deny"}, Options{})

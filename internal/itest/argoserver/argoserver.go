@@ -123,8 +123,10 @@ func (s *Server) Address() string { return s.URL() + s.options.RootPath }
 // identity and, where it is missing, the namespace are set by the server.
 func (s *Server) Put(manifest string) error {
 	var object map[string]any
-	if err := yaml.Unmarshal([]byte(manifest), &object); err != nil {
-		return err
+	if json.Unmarshal([]byte(manifest), &object) != nil { // many times faster, which counts for a fleet
+		if err := yaml.Unmarshal([]byte(manifest), &object); err != nil {
+			return err
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
