@@ -73,7 +73,6 @@ fuzz: ## try every parser with invented input
 		done; \
 	done
 
-gen: ## write what is generated: the import table, the ImageUpdater's schema and copies, install*.yaml, the chart's table of values
 gen: ## write what is generated: the import table, the ImageUpdater's schema and copies, manifests and chart
 	go test . -run '^TestImportTable$$' -update
 	go $(CODEGEN) object paths=./api/... crd paths=./api/... output:crd:dir=manifests/crd
