@@ -204,36 +204,3 @@ func TestRefreshTakesLong(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func TestProject(t *testing.T) {
-	server, client := start(t, argoserver.Options{}, Options{})
-	put(t, server, web)
-	apps, err := client.List(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := client.Project(t.Context(), apps[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	noon := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
-	if _, ok := got.Permits("https://git.example.com/any/where"); !ok {
-		t.Error("which repositories are permitted is left to Argo CD")
-	}
-	if reason, _, forbidden := got.Forbids(apps[0], noon); forbidden {
-		t.Errorf("no windows forbid: %s", reason)
-	}
-	server.SetWindows("argocd", "web", argoserver.Windows{Assigned: []argoserver.Window{{Kind: "deny", Schedule: "0 22 * * *", Duration: "8h", ManualSync: true}}})
-	if got, err = client.Project(t.Context(), apps[0]); err != nil {
-		t.Fatal(err)
-	}
-	for hours, want := range map[int]bool{0: false, 9: false, 11: true, 17: true, 19: false} {
-		if reason, _, forbidden := got.Forbids(apps[0], noon.Add(time.Duration(hours)*time.Hour)); forbidden != want {
-			t.Errorf("%d hours after noon: forbidden %v %s", hours, forbidden, reason)
-		}
-	}
-	server.Break(itest.Fault{Kind: argoserver.KindWindows, Harm: itest.Truncate()})
-	if _, err = client.Project(t.Context(), apps[0]); fact(err) != "unavailable" {
-		t.Error(err)
-	}
-}
