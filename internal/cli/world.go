@@ -141,6 +141,10 @@ func (w *world) connect(sh shell, tell watcher) (connected, error) {
 	if err != nil {
 		return connected{}, err
 	}
+	login, err := w.credentials(sh, src)
+	if err != nil {
+		return connected{}, err
+	}
 	return connected{
 		source: src, conf: c,
 		Updater: &update.Updater{
@@ -149,7 +153,7 @@ func (w *world) connect(sh shell, tell watcher) (connected, error) {
 			Projects:     src.projects,
 			Registry:     registryPort{registry.New(registry.Options{Observe: tell.registry})},
 			Git:          git.New(git.Options{KnownHostsFiles: existing(w.knownHosts), Observe: tell.git}),
-			Credentials:  w.credentials(sh, src),
+			Credentials:  login,
 			Observer:     tell.line,
 			Options: update.Options{
 				Namespace:   w.source.namespace,
@@ -164,13 +168,22 @@ func (w *world) connect(sh shell, tell watcher) (connected, error) {
 	}, nil
 }
 
-// credentials are those of the source, and where no cluster has any, those of
-// this machine.
-func (w *world) credentials(sh shell, src source) update.Credentials {
-	return &logins{
-		env: sh.env, sshKey: w.sshKey, files: src.files, namespace: w.source.namespace,
-		machine: env.New(env.Options{Lookup: sh.lookup, DockerConfig: w.dockerConfig}),
+// credentials are those of the source: of a cluster, of manifests, or of this
+// machine alone. With a cluster nothing that lies about on the machine is sent
+// anywhere, unless a flag names it.
+func (w *world) credentials(sh shell, src source) (update.Credentials, error) {
+	machine := env.Options{Lookup: sh.lookup, DockerConfig: w.dockerConfig}
+	if src.access != nil && !w.set.Changed("docker-config") {
+		machine.DockerConfig = ""
 	}
+	own := &logins{env: sh.env, sshKey: w.sshKey, files: src.files, namespace: w.source.namespace, machine: env.New(machine)}
+	switch {
+	case src.access != nil:
+		return newClusterLogins(src.access, w.source.namespace, own.machine)
+	case src.files != nil:
+		return own, nil
+	}
+	return bareLogins{machine: own.machine, own: own.own}, nil
 }
 
 // selection adds what the cluster says to a selection.
