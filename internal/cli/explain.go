@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/plan"
 	"argocd-image-updater/internal/update"
 )
@@ -87,6 +88,9 @@ func (sh shell) explainPlan(p plan.Plan) {
 	fmt.Fprintf(sh.out, "Application %s", p.App)
 	if p.Origin != "" {
 		fmt.Fprintf(sh.out, " (%s)", p.Origin)
+	}
+	if p.ImageUpdater != (argo.Key{}) {
+		fmt.Fprintf(sh.out, ", ImageUpdater %s", p.ImageUpdater)
 	}
 	fmt.Fprintf(sh.out, ", write-back %s\n", methodName(p.Method))
 	if p.To.URL != "" {

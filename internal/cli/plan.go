@@ -101,6 +101,28 @@ func (sh shell) printPlans(plans []plan.Plan, problems []string) {
 			fmt.Fprint(sh.out, p.diffText(unifiedDiff(each.Files)))
 		}
 	}
+	for _, each := range plans {
+		if each.Method.InGit() || len(each.Files) == 0 {
+			continue
+		}
+		fmt.Fprintf(sh.out, "\napplication %s, %s\n\n", each.App, each.Files[0].Path)
+		for _, text := range changeTexts(each.Changed()) {
+			fmt.Fprintf(sh.out, "  %s\n", text)
+		}
+	}
+}
+
+// changeTexts tell which values change from what to what.
+func changeTexts(items []plan.Item) []string {
+	var out []string
+	for _, it := range items {
+		for _, c := range it.Changes {
+			if c.Changed() {
+				out = append(out, fmt.Sprintf("%s: %s -> %s", c.Path, orDash(c.Old), orDash(c.New)))
+			}
+		}
+	}
+	return out
 }
 
 // exit adds the codes of --exit-code: pending changes before held ones.

@@ -29,10 +29,14 @@ func (r *report) planned(plans []plan.Plan) {
 			log.Log(context.Background(), r.once(p.App.String()+" "+warning, "", slog.LevelWarn), warning)
 		}
 		for _, it := range p.Changed() {
-			log.Info("Setting new image to "+it.New.String(), "alias", it.Alias, "from", it.Old().Version(), "branch", p.To.Head)
+			log.Info("Setting new image to "+it.New.String(), append([]any{"alias", it.Alias, "from", it.Old().Version()}, place(p.To, "")...)...)
 		}
 		if (r.dryRun || p.Method == settings.MethodGitNoop) && len(p.Files) > 0 {
-			log.Info(fmt.Sprintf("Dry run - not committing %d changes to application", len(p.Changed())), "diff", string(unifiedDiff(p.Files)))
+			detail := []any{"diff", string(unifiedDiff(p.Files))}
+			if !p.Method.InGit() {
+				detail = []any{"changes", changeTexts(p.Changed())}
+			}
+			log.Info(fmt.Sprintf("Dry run - not committing %d changes to application", len(p.Changed())), detail...)
 		}
 	}
 }
@@ -49,7 +53,7 @@ func (r *report) applied(outcomes []plan.Outcome, c cycleFigures) int {
 		switch o.State {
 		case plan.Updated:
 			updated++
-			log.Info(fmt.Sprintf("Successfully updated image '%s' to '%s'", nameOf(o.Old(), o.Image), o.New), "branch", o.To.Head, "commit", o.Commit)
+			log.Info(fmt.Sprintf("Successfully updated image '%s' to '%s'", nameOf(o.Old(), o.Image), o.New), place(o.To, o.Commit)...)
 		case plan.Failed:
 			errors++
 			r.failed(log, o)
@@ -75,10 +79,26 @@ func (r *report) failed(log *slog.Logger, o plan.Outcome) {
 	class := string(update.Classify(o.Err))
 	// A change that was planned and did not arrive was lost on the way to Git.
 	if len(o.Changes) > 0 {
-		log.Error("Failed to commit", "error", o.Err, "class", class, "repository", o.To.Location.String(), "branch", o.To.Head)
+		text := "Failed to commit"
+		if !o.Method.InGit() {
+			text = "Could not update application spec"
+		}
+		log.Error(text, append([]any{"error", o.Err, "class", class}, place(o.To, "")...)...)
 		return
 	}
 	log.Error("Could not update image", "error", o.Err, "class", class)
+}
+
+// place tells where in Git a change goes; nothing of one that goes elsewhere.
+func place(to plan.Destination, commit string) []any {
+	var out []any
+	if to.URL != "" {
+		out = append(out, "repository", to.Location.String(), "branch", to.Head)
+	}
+	if commit != "" {
+		out = append(out, "commit", commit)
+	}
+	return out
 }
 
 // level is info for news and debug for what was said before.

@@ -3,6 +3,7 @@ package cli
 import (
 	"strings"
 
+	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/image"
 	"argocd-image-updater/internal/plan"
 	"argocd-image-updater/internal/policy"
@@ -13,18 +14,22 @@ import (
 // The JSON that -o json prints. Its keys are a contract.
 
 type applicationView struct {
-	Application string      `json:"application"`
-	Origin      string      `json:"origin,omitempty"`
-	WriteBack   string      `json:"writeBack"`
-	Repository  string      `json:"repository,omitempty"`
-	Base        string      `json:"base,omitempty"`
-	Head        string      `json:"head,omitempty"`
-	Message     string      `json:"message,omitempty"`
-	Error       string      `json:"error,omitempty"`
-	Class       string      `json:"class,omitempty"`
-	Warnings    []string    `json:"warnings,omitempty"`
-	Images      []imageView `json:"images,omitempty"`
-	Diff        string      `json:"diff,omitempty"`
+	Application string `json:"application"`
+	Origin      string `json:"origin,omitempty"`
+	WriteBack   string `json:"writeBack"`
+	Repository  string `json:"repository,omitempty"`
+	// ImageUpdater is the one whose rules are followed.
+	ImageUpdater string      `json:"imageUpdater,omitempty"`
+	Base         string      `json:"base,omitempty"`
+	Head         string      `json:"head,omitempty"`
+	Message      string      `json:"message,omitempty"`
+	Error        string      `json:"error,omitempty"`
+	Class        string      `json:"class,omitempty"`
+	Warnings     []string    `json:"warnings,omitempty"`
+	Images       []imageView `json:"images,omitempty"`
+	Diff         string      `json:"diff,omitempty"`
+	// Patch is what changes of the Application itself (RFC 6902).
+	Patch []argo.Op `json:"patch,omitempty"`
 }
 
 type imageView struct {
@@ -80,9 +85,14 @@ func methodName(m settings.Method) string {
 
 func viewPlan(p plan.Plan) applicationView {
 	v := applicationView{
-		Application: p.App.String(), Origin: p.Origin, WriteBack: methodName(p.Method),
+		Application: p.App.String(), ImageUpdater: p.ImageUpdater.String(), Origin: p.Origin, WriteBack: methodName(p.Method),
 		Repository: p.To.Location.String(), Base: p.To.Base, Head: p.To.Head,
-		Message: p.Message, Warnings: p.Warnings, Diff: string(unifiedDiff(p.Files)),
+		Message: p.Message, Warnings: p.Warnings,
+	}
+	if p.Method.InGit() {
+		v.Diff = string(unifiedDiff(p.Files))
+	} else if patch, err := p.Patch(); err == nil && patch != nil {
+		v.Patch = patch.Ops
 	}
 	if p.Err != nil {
 		v.Error, v.Class = p.Err.Error(), string(update.Classify(p.Err))

@@ -2,7 +2,9 @@ package controller
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"argocd-image-updater/api/v1alpha1"
@@ -90,6 +92,9 @@ func (ch *change) note(out plan.Outcome, now time.Time) {
 		alias: cmp.Or(out.Alias, out.Track), image: out.Image.Name, version: out.New.Version(),
 		state: stateOf(out), reason: out.Reason, since: now,
 	}
+	if out.State == plan.Pending {
+		e.reason = intended(out)
+	}
 	if out.Err != nil {
 		e.class = v1alpha1.Class(update.Classify(out.Err))
 	}
@@ -107,8 +112,18 @@ func (ch *change) note(out plan.Outcome, now time.Time) {
 	ch.after.images = append(ch.after.images, e)
 }
 
-// stateOf is the state in words. A change that was only planned, in a dry run,
-// is held.
+// intended tells what was planned and not written, by method git:noop.
+func intended(out plan.Outcome) string {
+	var texts []string
+	for _, c := range out.Changes {
+		if c.Changed() {
+			texts = append(texts, fmt.Sprintf("%s: %s: %s -> %s", c.File, c.Path, cmp.Or(c.Old, "nothing"), c.New))
+		}
+	}
+	return "not written, since write-back-method is git:noop: " + strings.Join(texts, "; ")
+}
+
+// stateOf is the state in words. A change that was only planned is held.
 func stateOf(out plan.Outcome) v1alpha1.State {
 	if out.State == plan.Pending {
 		return v1alpha1.Held
