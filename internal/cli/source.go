@@ -119,6 +119,7 @@ type source struct {
 // observed tells of requests; nil functions are told nothing.
 type observed struct {
 	kubernetes func(kube.Request)
+	argocd     func(server string, r api.Request)
 	changed    func(kube.Change)
 }
 
@@ -144,7 +145,7 @@ func (o *sourceOptions) open(sh shell, tell observed) (source, error) {
 	case o.alone:
 		return source{access: access}, nil
 	case o.api == apiArgoCD:
-		return o.openServer(sh, access)
+		return o.openServer(sh, access, tell)
 	}
 	c, err := kube.New(access, kube.Options{
 		Namespace: o.namespace, Namespaces: o.namespaces(), Names: o.only.names, Labels: o.only.label, OnChange: tell.changed,
@@ -171,7 +172,7 @@ func (o *sourceOptions) connect(tell observed) (*kube.Connection, error) {
 	return access, err
 }
 
-func (o *sourceOptions) openServer(sh shell, access *kube.Connection) (source, error) {
+func (o *sourceOptions) openServer(sh shell, access *kube.Connection, tell observed) (source, error) {
 	var ca []byte
 	if o.server.ca != "" {
 		var err error
@@ -179,10 +180,16 @@ func (o *sourceOptions) openServer(sh shell, access *kube.Connection) (source, e
 			return source{}, fmt.Errorf("--argocd-ca-file: %w", err)
 		}
 	}
+	address := cmp.Or(o.server.address, api.DefaultAddress(o.namespace))
 	c, err := api.New(api.Options{
-		Address: cmp.Or(o.server.address, api.DefaultAddress(o.namespace)), Token: api.Token(cmp.Or(o.server.token, sh.env("ARGOCD_TOKEN"))),
+		Address: address, Token: api.Token(cmp.Or(o.server.token, sh.env("ARGOCD_TOKEN"))),
 		Plaintext: o.server.plaintext, Insecure: o.server.insecure, CA: ca,
 		Namespaces: o.namespaces(), Names: o.only.names, Labels: o.only.label,
+		Observe: func(r api.Request) {
+			if tell.argocd != nil {
+				tell.argocd(address, r)
+			}
+		},
 	})
 	if err != nil {
 		return source{}, err

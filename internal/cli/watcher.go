@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/klog/v2"
 
+	"argocd-image-updater/internal/argo/api"
 	"argocd-image-updater/internal/argo/kube"
 	"argocd-image-updater/internal/controller"
 	"argocd-image-updater/internal/git"
@@ -24,7 +25,11 @@ func (s *service) watcher() watcher {
 		line: observers{s, s.progress},
 		requests: observed{
 			kubernetes: func(r kube.Request) { s.metrics.KubernetesRequest(r.Code) },
-			changed:    s.changed,
+			argocd: func(address string, r api.Request) {
+				s.health.Progress()
+				s.metrics.ArgoCDRequest(address, r.Code)
+			},
+			changed: s.changed,
 		},
 		registry: func(o registry.Observation) {
 			s.health.Progress()

@@ -40,6 +40,9 @@ type Options struct {
 	// thing. What is there when the watch begins is not told. It is called from
 	// several goroutines and has to return at once; nil tells nobody.
 	OnChange func(argo.Key)
+	// Observe is told of each request after its answer began, or when none came,
+	// from several goroutines; nil tells nobody.
+	Observe func(Request)
 
 	// Timeout of a request with its whole answer, and of the silence of a stream;
 	// 0: 60 s. A list may take five times as long.

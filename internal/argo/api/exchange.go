@@ -89,7 +89,7 @@ func (c *Client) open(ctx context.Context, q question) (*http.Response, error) {
 	if c.options.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+string(c.options.Token))
 	}
-	resp, err := c.http.Do(req)
+	resp, err := c.send(req)
 	if err != nil {
 		return nil, c.unanswered(ctx, q, err)
 	}
