@@ -127,29 +127,3 @@ func (n *names) admit(name string) string {
 	n.seen[name] = true
 	return name
 }
-
-// Counting is a transport that tells the status of each answer, 0 where none
-// came, and passes on what next gives.
-func Counting(next http.RoundTripper, count func(status int)) http.RoundTripper {
-	return counting{next, count}
-}
-
-type counting struct {
-	http.RoundTripper
-	count func(status int)
-}
-
-// RoundTrip implements http.RoundTripper.
-func (c counting) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := c.RoundTripper.RoundTrip(req)
-	status := 0
-	if err == nil {
-		status = resp.StatusCode
-	}
-	c.count(status)
-	return resp, err
-}
-
-// WrappedRoundTripper lets client-go find the transport underneath, whose idle
-// connections it closes.
-func (c counting) WrappedRoundTripper() http.RoundTripper { return c.RoundTripper }

@@ -10,9 +10,9 @@ import (
 
 const (
 	defaultInterval = 2 * time.Minute
-	// defaultPatience is longer than anything that is waited for in one piece:
-	// requests to registries and Git servers, and the pauses between their
-	// tries, end within 90 s each.
+	// defaultPatience is what the longest single wait may take, a list of an
+	// Argo CD API server. Requests to registries and Git servers, and the pauses
+	// between their tries, end within 90 s each.
 	defaultPatience = 5 * time.Minute
 )
 
