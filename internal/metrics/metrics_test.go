@@ -305,6 +305,7 @@ func TestGit(t *testing.T) {
 git_operation_duration_seconds operation=look 1
 git_operation_duration_seconds operation=push 3
 git_operations_total operation=look,result=done 1
+git_operations_total operation=look,result=failed 0
 git_operations_total operation=push,result=done 1
 git_operations_total operation=push,result=failed 1
 git_operations_total operation=push,result=lost 1
@@ -396,6 +397,7 @@ func TestConcurrency(t *testing.T) {
 argocd_api_requests_total argocd_server=argocd-server 400
 cycle_duration_seconds 400
 git_operations_total operation=push,result=done 400
+git_operations_total operation=push,result=failed 0
 images_updated 800
 images_updated_total application=argocd/web 800
 k8s_api_requests_total 400

@@ -65,6 +65,7 @@ func (m *Metrics) GitOperation(operation string, took time.Duration, err error) 
 	case err != nil:
 		result = failed
 	}
+	m.requests.git.WithLabelValues(operation, failed) // is there from the first operation on
 	m.requests.git.WithLabelValues(operation, result).Inc()
 	m.requests.gitTime.WithLabelValues(operation).Observe(took.Seconds())
 }
