@@ -48,7 +48,7 @@ func (c *Client) Project(ctx context.Context, app argo.Application) (*argo.Proje
 	spec := argo.ProjectSpec{SourceRepos: []string{"*"}}
 	now := c.options.Clock()
 	for _, w := range answer.Assigned {
-		placed, ok := w.place(active[w] > 0, now)
+		placed, ok := w.place(now, active[w] > 0)
 		if !ok {
 			return nil, c.failure(q, fault.ErrUnavailable, "window %s %q for %s: active: %t is not so in any time zone", w.Kind, w.Schedule, w.Duration, active[w] > 0)
 		}
@@ -61,7 +61,7 @@ func (c *Client) Project(ctx context.Context, app argo.Application) (*argo.Proje
 
 // place puts a window into the first zone in which it is active, or not, at a
 // time: UTC, else one that differs from it by as few hours as possible.
-func (w window) place(active bool, at time.Time) (argo.SyncWindow, bool) {
+func (w window) place(at time.Time, active bool) (argo.SyncWindow, bool) { //nolint:revive // it is what to find and no switch
 	placed := argo.SyncWindow{Kind: w.Kind, Schedule: w.Schedule, Duration: w.Duration, Applications: []string{"*"}} // it matches already
 	for _, zone := range zones() {
 		placed.TimeZone = zone

@@ -61,7 +61,7 @@ func (s *shelf) put(e entry) (changed bool) {
 		return false
 	}
 	s.entries[key] = e
-	return s.full && !(known && old.same(e))
+	return s.full && (!known || !old.same(e))
 }
 
 // drop takes out what the stream told to be deleted, or not ours any more.
@@ -83,6 +83,17 @@ func (s *shelf) drop(e entry) (changed bool) {
 func (s *shelf) replace(list []entry, at uint64) (changed []argo.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := s.merge(list, at)
+	if s.full {
+		changed = differences(s.entries, now)
+	}
+	maps.DeleteFunc(s.gone, func(_ argo.Key, v uint64) bool { return v <= at })
+	s.entries, s.full, s.listing = now, true, nil
+	return changed
+}
+
+// merge is a list of that version with what the stream told since.
+func (s *shelf) merge(list []entry, at uint64) map[argo.Key]entry {
 	now := make(map[argo.Key]entry, len(list))
 	for _, e := range list {
 		if v, gone := s.gone[e.app.Key]; !gone || e.version() > v {
@@ -90,29 +101,31 @@ func (s *shelf) replace(list []entry, at uint64) (changed []argo.Key) {
 		}
 	}
 	for key, old := range s.entries {
-		e, listed := now[key]
-		if listed && old.version() > e.version() || !listed && old.version() > at {
+		since := at
+		if e, listed := now[key]; listed {
+			since = e.version()
+		}
+		if old.version() > since {
 			now[key] = old
 		}
 	}
-	for key, e := range now {
-		if old, known := s.entries[key]; !known || !old.same(e) {
-			changed = append(changed, key)
+	return now
+}
+
+// differences are the Applications that are not the same in both.
+func differences(before, after map[argo.Key]entry) (keys []argo.Key) {
+	for key, e := range after {
+		if old, known := before[key]; !known || !old.same(e) {
+			keys = append(keys, key)
 		}
 	}
-	for key := range s.entries {
-		if _, still := now[key]; !still {
-			changed = append(changed, key)
+	for key := range before {
+		if _, still := after[key]; !still {
+			keys = append(keys, key)
 		}
 	}
-	maps.DeleteFunc(s.gone, func(_ argo.Key, v uint64) bool { return v <= at })
-	first := !s.full
-	s.entries, s.full, s.listing = now, true, nil
-	if first {
-		return nil
-	}
-	slices.SortFunc(changed, argo.Key.Compare)
-	return changed
+	slices.SortFunc(keys, argo.Key.Compare)
+	return keys
 }
 
 // all are the entries; ok is false if they are not all there are.

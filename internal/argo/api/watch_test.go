@@ -104,23 +104,22 @@ func (w *watched) edit(name string, change func(object map[string]any)) {
 	}
 }
 
-func annotate(value string) func(map[string]any) {
-	return func(object map[string]any) {
-		object["metadata"].(map[string]any)["annotations"] = map[string]any{"argocd-image-updater.argoproj.io/image-list": value}
-	}
+// annotate makes an Application ask for redis.
+func annotate(object map[string]any) {
+	object["metadata"].(map[string]any)["annotations"] = map[string]any{"argocd-image-updater.argoproj.io/image-list": "redis"}
 }
 
 func TestWatch(t *testing.T) {
-	w := watch(t, Options{}, web, minimal("argocd", "api", ""), minimal("blue", "web", ""))
+	w := watch(t, Options{}, web, minimal("argocd", "api"), minimal("blue", "web"))
 	w.has("argocd/api", "argocd/web", "blue/web")
 
-	w.edit("web", annotate("redis"))
+	w.edit("web", annotate)
 	w.next("argocd/web")
 	apps, _ := w.List(t.Context())
 	if got := apps[1].Annotations["argocd-image-updater.argoproj.io/image-list"]; got != "redis" || apps[1].Sources[0].Path != "web" {
 		t.Error(apps[1])
 	}
-	put(t, w.server, minimal("green", "web", ""))
+	put(t, w.server, minimal("green", "web"))
 	w.next("green/web")
 	w.has("argocd/api", "argocd/web", "blue/web", "green/web")
 
@@ -140,12 +139,12 @@ func TestWatch(t *testing.T) {
 // What nobody here reads is no change, but the version is kept in step, so that
 // a patch may be made from it.
 func TestWatchIsQuiet(t *testing.T) {
-	w := watch(t, Options{}, web, minimal("argocd", "api", ""))
+	w := watch(t, Options{}, web, minimal("argocd", "api"))
 	w.edit("web", func(object map[string]any) {
 		object["status"].(map[string]any)["health"] = map[string]any{"status": "Degraded"}
 		object["metadata"].(map[string]any)["annotations"].(map[string]any)["example.com/when"] = "now"
 	})
-	w.edit("api", annotate("redis"))
+	w.edit("api", annotate)
 	w.next("argocd/api")
 	apps, err := w.List(t.Context())
 	if err != nil {
@@ -163,7 +162,7 @@ func TestWatchSelects(t *testing.T) {
 			object["metadata"].(map[string]any)["labels"] = map[string]any{"team": team}
 		}
 	}
-	w := watch(t, Options{Labels: "team=red", Names: []string{"w*"}, Namespaces: []string{"argocd", "blue"}}, web, minimal("argocd", "worker", ""))
+	w := watch(t, Options{Labels: "team=red", Names: []string{"w*"}, Namespaces: []string{"argocd", "blue"}}, web, minimal("argocd", "worker"))
 	w.has("argocd/web")
 	w.edit("worker", relabel("red"))
 	w.next("argocd/worker")
@@ -178,7 +177,7 @@ func TestWatchSelects(t *testing.T) {
 
 // What happened while the stream was cut is found when it is open again.
 func TestWatchAfterCut(t *testing.T) {
-	w := watch(t, Options{}, web, minimal("argocd", "api", ""))
+	w := watch(t, Options{}, web, minimal("argocd", "api"))
 	refused := make(chan struct{}, 100)
 	w.server.Break(itest.Fault{Kind: argoserver.KindStream, Times: 3, Harm: func(next http.Handler) http.Handler {
 		refused <- struct{}{}
@@ -186,15 +185,15 @@ func TestWatchAfterCut(t *testing.T) {
 	}})
 	w.server.CutStreams()
 	<-refused
-	w.edit("web", annotate("redis"))
+	w.edit("web", annotate)
 	w.server.Delete("argocd", "api")
-	put(t, w.server, minimal("argocd", "worker", ""))
+	put(t, w.server, minimal("argocd", "worker"))
 	w.next("argocd/api")
 	w.next("argocd/web")
 	w.next("argocd/worker")
 	w.has("argocd/web", "argocd/worker")
 	w.eventually("free of problems", func() bool { return len(w.Problems()) == 0 })
-	w.edit("worker", annotate("redis"))
+	w.edit("worker", annotate)
 	w.next("argocd/worker")
 }
 
@@ -206,7 +205,7 @@ func TestWatchWithoutStream(t *testing.T) {
 	if text := w.Problems()[0].Error(); !strings.HasPrefix(text, "stream applications at ") || !strings.HasSuffix(text, ": changes are seen every 20ms only") || fact(w.Problems()[0]) != "denied" {
 		t.Error(text)
 	}
-	w.edit("web", annotate("redis"))
+	w.edit("web", annotate)
 	w.next("argocd/web")
 }
 
@@ -263,7 +262,7 @@ func TestWatchBadStreams(t *testing.T) {
 			}
 			w := unsynced(t, Options{Timeout: 200 * time.Millisecond}, []itest.Fault{fault}, web)
 			w.eventually("in step", func() bool { return w.Synced() && w.server.Streams() == 1 })
-			w.edit("web", annotate("redis"))
+			w.edit("web", annotate)
 			w.next("argocd/web")
 		})
 	}
@@ -271,7 +270,7 @@ func TestWatchBadStreams(t *testing.T) {
 
 // An Application that is spoilt while we watch hides nobody, and comes back.
 func TestWatchProblems(t *testing.T) {
-	w := watch(t, Options{}, web, minimal("argocd", "api", ""))
+	w := watch(t, Options{}, web, minimal("argocd", "api"))
 	w.edit("api", func(object map[string]any) { object["spec"] = 5 })
 	w.next("argocd/api")
 	w.has("argocd/web")
