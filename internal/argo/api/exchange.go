@@ -128,11 +128,15 @@ func (c *Client) application(ctx context.Context, q question) (argo.Application,
 func (c *Client) read(ctx context.Context, q question) ([]byte, error) {
 	text, err := c.readOnce(ctx, q)
 	var f *failure
-	if errors.As(err, &f) && f.status == http.StatusForbidden && q.project == "" && q.app != (argo.Key{}) && c.mayAll(ctx) {
+	if errors.As(err, &f) && f.status == http.StatusForbidden && q.hides() && c.mayAll(ctx) {
 		f.fact, f.text = fault.ErrNotFound, q.what+" at "+c.base.Host+": 403: it does not exist, since the account may get every Application"
 	}
 	return text, err
 }
+
+// hides reports whether a 403 to the question may mean that the Application does
+// not exist.
+func (q question) hides() bool { return q.app.Name != "" && q.project == "" && q.right == "get" }
 
 // mayAll reports whether the account may get every Application. Only then does
 // it mean that there is none if none is shown.

@@ -128,7 +128,7 @@ func (c *Client) unauthenticated(now time.Time) string {
 // forbidden is what the account lacks.
 func (q question) forbidden() string {
 	remedy := "grant it in argocd-rbac-cm: p, role:image-updater, applications, " + q.right + ", */*, allow"
-	if q.app.Name != "" && q.project == "" {
+	if q.hides() {
 		remedy = "it does not exist, or the account may not see it; " + remedy
 	}
 	return remedy

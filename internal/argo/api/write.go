@@ -66,20 +66,24 @@ func (c *Client) Patch(ctx context.Context, p argo.Patch) (argo.Application, err
 }
 
 // whyRefused finds out whether a patch was refused because the Application is
-// another version. The server has no word of its own for a test that fails: it
-// is the same 500 as an accident, so the version is looked at.
+// another version, or does not exist. The server has no word of its own for a
+// test that fails: it is the same 500 as an accident, so the version is looked
+// at; and what does not exist may be a 403.
 func (c *Client) whyRefused(ctx context.Context, p argo.Patch, err error) error {
 	var f *failure
 	if !errors.As(err, &f) {
 		return err
 	}
 	switch f.status {
-	case http.StatusBadRequest, http.StatusConflict, http.StatusInternalServerError:
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusInternalServerError:
 	default:
 		return err
 	}
 	now, getErr := c.Get(ctx, p.App)
-	if getErr != nil || now.ResourceVersion == p.ResourceVersion {
+	switch {
+	case errors.Is(getErr, fault.ErrNotFound):
+		return getErr
+	case getErr != nil, now.ResourceVersion == p.ResourceVersion, f.status == http.StatusForbidden:
 		return err
 	}
 	return &failure{

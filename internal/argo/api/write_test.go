@@ -103,7 +103,11 @@ func TestPatchRefused(t *testing.T) {
 		ops    []argo.Op
 		fact   string
 		text   string
+		// unlisted: the project is not known.
+		unlisted bool
 	}{
+		{name: "may not update, and the project is not known", unlisted: true, policy: "p, image-updater, applications, get, */*, allow", fact: "denied", text: "403 permission denied: applications, update, shop/web, sub: image-updater: grant it in argocd-rbac-cm: p, role:image-updater, applications, update, */*, allow"},
+		{name: "deleted, and the project is not known", unlisted: true, change: func(s *argoserver.Server) { s.Delete("argocd", "web") }, fact: "not found", text: "403: it does not exist"},
 		{name: "may not update", policy: "p, image-updater, applications, get, */*, allow", fact: "denied", text: "403 permission denied: applications, update, shop/web, sub: image-updater: grant it in argocd-rbac-cm: p, role:image-updater, applications, update, */*, allow"},
 		{name: "the result is invalid", harm: argoserver.Refuse(argoserver.InvalidArgument, "application spec for web is invalid"), fact: "refused", text: "patch application argocd/web at"},
 		{name: "an accident", harm: argoserver.Refuse(argoserver.Unknown, "accident"), fact: "unavailable", text: "500 accident"},
@@ -118,6 +122,9 @@ func TestPatchRefused(t *testing.T) {
 			apps, err := client.List(t.Context())
 			if err != nil {
 				t.Fatal(err)
+			}
+			if test.unlisted {
+				clear(client.projects)
 			}
 			if test.harm != nil {
 				server.Break(itest.Fault{Kind: argoserver.KindPatch, Harm: test.harm})
