@@ -209,6 +209,17 @@ func TestWatchWithoutStream(t *testing.T) {
 	w.next("argocd/web")
 }
 
+// A proxy that collects a stream before it hands it on is told from a server
+// that has nothing to say.
+func TestWatchWithoutSignOfLife(t *testing.T) {
+	w := unsynced(t, Options{Timeout: 100 * time.Millisecond}, []itest.Fault{{Kind: argoserver.KindStream, Harm: itest.Slow(time.Minute)}}, web)
+	w.eventually("told", func() bool { return len(w.Problems()) == 1 })
+	if text := w.Problems()[0].Error(); !strings.HasSuffix(text, ": no sign of life in 100ms: changes are seen every 5m0s only") || fact(w.Problems()[0]) != "unavailable" {
+		t.Error(text)
+	}
+	w.has("argocd/web")
+}
+
 func TestWatchStartsLate(t *testing.T) {
 	w := unsynced(t, Options{}, []itest.Fault{{Kind: argoserver.KindList, Times: 3, Harm: argoserver.Refuse(argoserver.Unavailable, "starting")}}, web)
 	w.eventually("synced", w.Synced)
