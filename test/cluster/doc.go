@@ -19,6 +19,6 @@
 // breaks the API server, or that looks at all namespaces, has a control plane of
 // its own.
 //
-// The module is one of its own because it compares with what Kubernetes' own
-// client reads, and because package kubeapi brings a Kubernetes with it.
+// The module is one of its own so that the updater's own does not know what only
+// its tests need.
 package cluster

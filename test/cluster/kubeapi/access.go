@@ -18,6 +18,7 @@ import (
 func (p *Plane) connect() error {
 	p.admin = p.config(token)
 	p.admin.QPS = -1 // nobody else is kept waiting
+	p.admin.WarningHandler = rest.NoWarnings{}
 	var err error
 	p.client, err = client.New(p.admin, client.Options{Scheme: scheme.Scheme, FieldOwner: FieldOwner})
 	return err
