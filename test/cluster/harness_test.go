@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"argocd-image-updater/internal/itest"
 	"argocd-image-updater/test/cluster"
 )
 
@@ -157,47 +156,10 @@ func TestRestartKeepsEverything(t *testing.T) {
 	if got, want := app.GetResourceVersion(), before.GetResourceVersion(); got != want {
 		t.Errorf("resource version %s after the restart, %s before", got, want)
 	}
-}
-
-// The program runs next to a registry and a Git server, and its end is told.
-func TestProgram(t *testing.T) {
-	t.Parallel()
-	w := suite.World(t)
-	w.Apply(reader)
-	w.ServiceAccount = "reader"
-	w.Registry(itest.RegistryOptions{})
-	w.Push("myorg/guestbook:1.2.3", "myorg/guestbook:1.3.0")
-	repo := w.Seed(w.Git(itest.GitOptions{}), "team/config", map[string]string{"guestbook/values.yaml": "image: {tag: 1.2.3}\n"})
-	apps := w.File("apps.yaml", forced)
-	args := []string{"run", "--applications", apps, "--registries-conf-path", w.File("registries.conf", `
-registries:
-- {name: tests, prefix: registry.example.com, api_url: "${REGISTRY_URL}"}
-`)}
-	if r := w.Run(append(args, "--once")...); r.Code != 0 {
-		t.Fatalf("exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
+	if err := w.Plane.Restart(t.Context()); err != nil {
+		t.Fatal(err)
 	}
-	if got, err := repo.File("main", "guestbook/values.yaml"); err != nil || got != "image: {tag: 1.3.0}\n" {
-		t.Errorf("values.yaml: %q, %v", got, err)
-	}
-	p := w.Start(append(args, "--interval", "1h")...)
-	p.Until("Processing results:")
-	p.Stop()
-	if r := w.Run("run", "--once", "--applications", "missing.yaml"); r.Code != 1 || !strings.Contains(r.Stderr, "missing.yaml") {
-		t.Errorf("exit code %d, want 1\n%s%s", r.Code, r.Stdout, r.Stderr)
+	if got, want := w.Application("guestbook").GetUID(), before.GetUID(); got != want {
+		t.Errorf("uid %s after another restart, %s before", got, want)
 	}
 }
-
-const forced = `
-apiVersion: argoproj.io/v1alpha1
-kind: Application
-metadata:
-  name: guestbook
-  annotations:
-    argocd-image-updater.argoproj.io/image-list: app=registry.example.com/myorg/guestbook
-    argocd-image-updater.argoproj.io/app.helm.image-tag: image.tag
-    argocd-image-updater.argoproj.io/app.force-update: "true"
-    argocd-image-updater.argoproj.io/write-back-method: git
-    argocd-image-updater.argoproj.io/write-back-target: helmvalues
-spec:
-  source: {repoURL: "${GIT_URL}/team/config.git", targetRevision: main, path: guestbook}
-`

@@ -18,16 +18,16 @@ func (w *World) Registry(o itest.RegistryOptions) *itest.Registry {
 	w.Cleanup(registry.Close)
 	w.Set("REGISTRY", registry.Host())
 	w.Set("REGISTRY_URL", registry.URL())
-	w.pusher = itest.Pusher{Transport: registry.Transport(), Username: o.Username, Password: o.Password}
+	w.Pusher = itest.Pusher{Transport: registry.Transport(), Username: o.Username, Password: o.Password}
 	return registry
 }
 
-// Push pushes images, such as myorg/myapp:1.2.3, to the registry that was
-// started last.
+// Push pushes images, such as myorg/myapp:1.2.3. A test that needs dates, labels or
+// platforms uses Pusher itself.
 func (w *World) Push(images ...string) {
 	w.Helper()
 	for _, image := range images {
-		if _, err := w.pusher.Push(w.Context(), w.Expand("${REGISTRY}/")+image, itest.Image{}); err != nil {
+		if _, err := w.Pusher.Push(w.Context(), w.Expand("${REGISTRY}/")+image, itest.Image{}); err != nil {
 			w.Fatal(err)
 		}
 	}

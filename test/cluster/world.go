@@ -30,11 +30,12 @@ type World struct {
 	Kubeconfig string
 	// Env are more variables for the program, as NAME=value.
 	Env []string
+	// Pusher pushes to the registry that was started last.
+	Pusher itest.Pusher
 
 	program   func() (string, error)
 	dir       string
 	variables map[string]string
-	pusher    itest.Pusher
 }
 
 // World makes a world, with an empty namespace. What it starts ends with the

@@ -11,7 +11,6 @@
 // Both servers are built from their own modules, which apiserver/go.mod pins.
 // That module stands apart because Kubernetes replaces all k8s.io modules with
 // those of its own version, and the updater uses later ones. etcd is built there
-// too: Kubernetes depends on the same version, so it takes little longer than the
-// API server alone, and nothing has to be installed. Debian's etcd-server of the
-// day is a release that Kubernetes no longer supports, and starts as a service.
+// too: Kubernetes depends on its packages, so it takes seconds more. Debian's
+// etcd-server would do as well, but has to be installed, and starts a service.
 package kubeapi
