@@ -4,7 +4,7 @@ BIN     := bin/argocd-image-updater
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 KO      := tool -modfile=$(CURDIR)/tools/ko/go.mod ko
 LINT    := tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
-CODEGEN := tool -modfile=$(CURDIR)/tools/go.mod controller-gen
+CODEGEN := tool -modfile=$(CURDIR)/tools/gen/go.mod controller-gen
 
 # The race detector needs a C compiler; without one the tests run without it.
 CAN_RACE := $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null 2>&1 && echo yes)
@@ -74,6 +74,7 @@ fuzz: ## try every parser with invented input
 	done
 
 gen: ## write what is generated: the import table, the ImageUpdater's schema and copies, manifests and chart
+gen: ## write what is generated: the import table, the ImageUpdater's schema and copies, install*.yaml, the chart's table of values
 	go test . -run '^TestImportTable$$' -update
 	go $(CODEGEN) object paths=./api/... crd paths=./api/... output:crd:dir=manifests/crd
 	go -C test/install test -run '^(TestInstallFiles|TestChartDefinition|TestValuesAreDocumented)$$' -update
