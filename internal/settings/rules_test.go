@@ -206,10 +206,9 @@ func TestSpecificity(t *testing.T) {
 		{"web-[a-z]-*", nil, 5},
 		{"web-*", &metav1.LabelSelector{MatchExpressions: make([]metav1.LabelSelectorRequirement, 3)}, 10_304},
 	} {
-		s := selector{}
 		ref := &v1alpha1.ApplicationRef{NamePattern: test.pattern, LabelSelectors: test.labels}
-		if s, _ = compileSelector(ref, func(string, string, string) {}); s.specificity != test.want {
-			t.Errorf("%q %v: %d, want %d", test.pattern, test.labels, s.specificity, test.want)
+		if got := specificity(ref); got != test.want {
+			t.Errorf("%q %v: %d, want %d", test.pattern, test.labels, got, test.want)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func compileSelector(ref *v1alpha1.ApplicationRef, fail func(field, text, reason
 		fail("namePattern", s.glob, `the glob does not parse: close each [ with ], and end with no \`)
 		return selector{}, false
 	}
-	s.exact = !strings.ContainsAny(s.glob, "*?[]")
+	s.exact = isWhole(s.glob)
 	s.prefix = s.glob
 	if s.exact {
 		s.prefix = strings.ReplaceAll(s.glob, `\`, "")
@@ -46,7 +46,7 @@ func compileSelector(ref *v1alpha1.ApplicationRef, fail func(field, text, reason
 			s.parts = strings.Split(s.glob, "*")
 		}
 	}
-	s.specificity = specificity(ref, s.exact)
+	s.specificity = specificity(ref)
 	if ref.LabelSelectors != nil {
 		var err error
 		if s.labels, err = metav1.LabelSelectorAsSelector(ref.LabelSelectors); err != nil {
@@ -84,16 +84,19 @@ func (s *selector) matchesName(name string) bool {
 	return ok
 }
 
+// isWhole reports whether a pattern is a whole name.
+func isWhole(glob string) bool { return !strings.ContainsAny(glob, "*?[]") }
+
 // bracketSet is a set of characters in a glob.
 var bracketSet = regexp.MustCompile(`\[.*?\]`)
 
 // specificity is computed as ever, so that the same reference wins as with the
 // incumbent: a whole name counts more than any labels, labels more than any
 // pattern, and a longer pattern more than a shorter one.
-func specificity(ref *v1alpha1.ApplicationRef, exact bool) int {
+func specificity(ref *v1alpha1.ApplicationRef) int {
 	literals := bracketSet.ReplaceAllString(ref.NamePattern, "")
 	n := len(literals) - strings.Count(literals, "*") - strings.Count(literals, "?")
-	if exact {
+	if isWhole(ref.NamePattern) {
 		n += 1_000_000
 	}
 	if l := ref.LabelSelectors; l != nil {

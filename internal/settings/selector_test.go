@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -52,7 +51,7 @@ func FuzzSelector(f *testing.F) {
 				broken = broken || err != nil
 				matches = matches && err == nil && s.Matches(labels.Set(app.Labels))
 			}
-			if n := specificity(&ref, !strings.ContainsAny(ref.NamePattern, "*?[]")); matches && n > score {
+			if n := specificity(&ref); matches && n > score {
 				best, score = i, n
 			}
 		}

@@ -1,6 +1,6 @@
 // Package settings turns what users write (annotations of an Application,
-// registries.conf, process defaults) into compiled, validated, immutable
-// values.
+// ImageUpdaters, registries.conf, process defaults) into compiled, validated,
+// immutable values.
 //
 // Whatever is wrong is an error that names the object, the key, the value and
 // the remedy: an error of one image stays with its Track, one of the whole
