@@ -19,7 +19,8 @@ const (
 	Denied Class = "Denied"
 	// Transient: trying again later may help.
 	Transient Class = "Transient"
-	// Conflict: others changed the same thing at the same time.
+	// Conflict: others changed the same thing at the same time, or follow the
+	// same image.
 	Conflict Class = "Conflict"
 )
 

@@ -375,7 +375,8 @@ func TestClassify(t *testing.T) {
 	for fact, want := range map[error]update.Class{
 		fault.ErrDenied: update.Denied, fault.ErrRefused: update.Denied, fault.ErrNotFound: update.Invalid,
 		fault.ErrUnavailable: update.Transient, fault.ErrSuspect: update.Transient, fault.ErrLostRace: update.Conflict,
-		context.Canceled: update.Transient, errors.New("a broken file"): update.Invalid,
+		settings.ErrConflict: update.Conflict,
+		context.Canceled:     update.Transient, errors.New("a broken file"): update.Invalid,
 	} {
 		if got := update.Classify(fmt.Errorf("list tags of x: %w", fact)); got != want {
 			t.Errorf("%v: %s, want %s", fact, got, want)
