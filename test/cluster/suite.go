@@ -24,10 +24,9 @@ type Suite struct {
 	program func() (string, error) // builds it once
 }
 
-// Main runs the tests of a binary, a [testing.M], and returns the code to exit
-// with. Before, it puts a suite where the tests look for it. The suite ends with
-// the tests, or when the binary is interrupted.
-func Main(tests interface{ Run() int }, suite **Suite) int {
+// Main runs the tests of a binary with a suite, which ends with them, and
+// returns the code to exit with. The suite is put where the tests look for it.
+func Main(m *testing.M, suite **Suite) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	dir, err := os.MkdirTemp("", "argocd-image-updater-suite-")
@@ -49,10 +48,11 @@ func Main(tests interface{ Run() int }, suite **Suite) int {
 		program: sync.OnceValues(func() (string, error) { return buildProgram(ctx, dir) }),
 	}
 	code := make(chan int, 1)
-	go func() { code <- tests.Run() }()
+	go func() { code <- m.Run() }()
 	select {
 	case c := <-code:
-		if err = plane.Close(); err == nil {
+		err = errors.Join(plane.Close())
+		if err == nil {
 			return c
 		}
 	case <-ctx.Done():

@@ -22,8 +22,7 @@ import (
 type server struct {
 	program string
 	args    []string
-	env     []string // more variables, as NAME=value
-	log     string   // file to which it says what it says
+	log     string // file to which it says what it says
 	ready   probe
 	process *process.Process
 }
@@ -68,7 +67,6 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	cmd := process.Command(s.program, s.args...)
-	cmd.Env = append(os.Environ(), s.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	s.process, err = process.Start(cmd)
 	if err := errors.Join(err, log.Close()); err != nil {
