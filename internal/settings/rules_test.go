@@ -212,3 +212,22 @@ func TestSpecificity(t *testing.T) {
 		}
 	}
 }
+
+// An ImageUpdater may ask for as many images of an Application as an image list
+// may.
+func TestRulesManyImages(t *testing.T) {
+	for _, n := range []int{maxImages, maxImages + 1} {
+		ref := v1alpha1.ApplicationRef{NamePattern: "web"}
+		for i := range n {
+			ref.Images = append(ref.Images, v1alpha1.ImageConfig{Alias: fmt.Sprint("a", i), ImageName: fmt.Sprint("nginx", i)})
+		}
+		cr := v1alpha1.ImageUpdater{Spec: v1alpha1.ImageUpdaterSpec{ApplicationRefs: []v1alpha1.ApplicationRef{ref}}}
+		claim := CompileRules([]v1alpha1.ImageUpdater{cr}, testDefaults).Claims(argo.Application{Key: argo.Key{Name: "web"}})[0]
+		switch {
+		case n <= maxImages && (claim.Err != nil || len(claim.Update.Tracks) != n):
+			t.Errorf("%d images: %d tracks, %v", n, len(claim.Update.Tracks), claim.Err)
+		case n > maxImages && (claim.Err == nil || !strings.Contains(claim.Err.Error(), "spec.applicationRefs[0].images: 501 images: at most 500")):
+			t.Errorf("%d images: %v", n, claim.Err)
+		}
+	}
+}
