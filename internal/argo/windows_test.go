@@ -218,6 +218,32 @@ func TestForbidsTells(t *testing.T) {
 	}
 }
 
+// TestForbidsAsTold: what a server says of a window counts, and not its clock.
+func TestForbidsAsTold(t *testing.T) {
+	told := func(w SyncWindow, active bool) SyncWindow {
+		w.Active = &active
+		return w
+	}
+	always := deny("* * * * *", "1h", "")
+	tests := []struct {
+		windows []SyncWindow
+		want    string
+	}{
+		{[]SyncWindow{told(always, false)}, ""},
+		{[]SyncWindow{told(deny("0 22 * * *", "8h", ""), true)},
+			`project argocd/team: spec.syncWindows[0], deny "0 22 * * *" for 8h, is active`},
+		{[]SyncWindow{told(always, false), told(allow("0 22 * * *", "8h", ""), true)}, ""},
+		{[]SyncWindow{told(allow("* * * * *", "8h", ""), false)},
+			`project argocd/team: no allow window is active; the first is spec.syncWindows[0], allow "* * * * *" for 8h`},
+	}
+	for _, test := range tests {
+		reason, opens, forbidden := project(test.windows...).Forbids(web, at(t, "2026-11-22 12:00"))
+		if reason != test.want || !opens.IsZero() || forbidden != (test.want != "") {
+			t.Errorf("Forbids = %q, %v, %v; want %q", reason, opens, forbidden, test.want)
+		}
+	}
+}
+
 // TestForbidsOnlyWhomItConcerns: a window that does not compile holds back the
 // Applications that it is about.
 func TestForbidsOnlyWhomItConcerns(t *testing.T) {

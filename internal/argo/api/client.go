@@ -55,8 +55,6 @@ type Options struct {
 	// doubled for each further failure up to 30 s; 0: 1 s. The wait is a random
 	// part of it, at least the half.
 	Backoff time.Duration
-	// Clock is the time at which sync windows are looked at; nil is time.Now.
-	Clock func() time.Time
 }
 
 // DefaultAddress is where the API server is asked that runs in a namespace of
@@ -85,9 +83,6 @@ func New(o Options) (*Client, error) {
 	o.RefreshWait = cmp.Or(o.RefreshWait, 2*time.Second)
 	o.Resync = cmp.Or(o.Resync, 5*time.Minute)
 	o.Backoff = cmp.Or(o.Backoff, time.Second)
-	if o.Clock == nil {
-		o.Clock = time.Now
-	}
 	base, err := o.base()
 	if err != nil {
 		return nil, err

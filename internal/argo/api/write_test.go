@@ -103,11 +103,7 @@ func TestPatchRefused(t *testing.T) {
 		ops    []argo.Op
 		fact   string
 		text   string
-		// unlisted: the project is not known.
-		unlisted bool
 	}{
-		{name: "may not update, and the project is not known", unlisted: true, policy: "p, image-updater, applications, get, */*, allow", fact: "denied", text: "403 permission denied: applications, update, shop/web, sub: image-updater: grant it in argocd-rbac-cm: p, role:image-updater, applications, update, */*, allow"},
-		{name: "deleted, and the project is not known", unlisted: true, change: func(s *argoserver.Server) { s.Delete("argocd", "web") }, fact: "not found", text: "403: it does not exist"},
 		{name: "may not update", policy: "p, image-updater, applications, get, */*, allow", fact: "denied", text: "403 permission denied: applications, update, shop/web, sub: image-updater: grant it in argocd-rbac-cm: p, role:image-updater, applications, update, */*, allow"},
 		{name: "the result is invalid", harm: argoserver.Refuse(argoserver.InvalidArgument, "application spec for web is invalid"), fact: "refused", text: "patch application argocd/web at"},
 		{name: "an accident", harm: argoserver.Refuse(argoserver.Unknown, "accident"), fact: "unavailable", text: "500 accident"},
@@ -122,9 +118,6 @@ func TestPatchRefused(t *testing.T) {
 			apps, err := client.List(t.Context())
 			if err != nil {
 				t.Fatal(err)
-			}
-			if test.unlisted {
-				clear(client.projects)
 			}
 			if test.harm != nil {
 				server.Break(itest.Fault{Kind: argoserver.KindPatch, Harm: test.harm})
@@ -208,6 +201,48 @@ func TestRefreshTakesLong(t *testing.T) {
 	put(t, server, web) // without the mark
 	server.Break(itest.Fault{Kind: argoserver.KindRefresh, Harm: itest.Slow(time.Minute)})
 	if err := client.Refresh(t.Context(), webKey()); fact(err) != "unavailable" {
+		t.Error(err)
+	}
+}
+
+func TestProject(t *testing.T) {
+	server, client := start(t, argoserver.Options{}, Options{})
+	put(t, server, web)
+	apps, err := client.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := client.Project(t.Context(), apps[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	noon := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	if _, ok := got.Permits("https://git.example.com/any/where"); !ok {
+		t.Error("which repositories are permitted is left to Argo CD")
+	}
+	if reason, _, forbidden := got.Forbids(apps[0], noon); forbidden {
+		t.Errorf("no windows forbid: %s", reason)
+	}
+	// Whether a window is active is what the server says: it knows the time zone.
+	night := argoserver.Window{Kind: "deny", Schedule: "0 22 * * *", Duration: "8h", ManualSync: true}
+	day := argoserver.Window{Kind: "deny", Schedule: "0 10 * * *", Duration: "8h"}
+	for _, test := range []struct {
+		active []argoserver.Window
+		want   string
+	}{
+		{nil, ""},
+		{[]argoserver.Window{night}, `project shop: spec.syncWindows[1], deny "0 22 * * *" for 8h, is active`},
+	} {
+		server.SetWindows("argocd", "web", argoserver.Windows{Assigned: []argoserver.Window{day, night, night}, Active: test.active})
+		if got, err = client.Project(t.Context(), apps[0]); err != nil {
+			t.Fatal(err)
+		}
+		if reason, _, _ := got.Forbids(apps[0], noon); reason != test.want {
+			t.Errorf("the reason is %q, want %q", reason, test.want)
+		}
+	}
+	server.Break(itest.Fault{Kind: argoserver.KindWindows, Harm: itest.Truncate()})
+	if _, err = client.Project(t.Context(), apps[0]); fact(err) != "unavailable" {
 		t.Error(err)
 	}
 }
