@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,11 +65,28 @@ func (c *Client) about(key argo.Key, what string, below ...string) question {
 // open sends a question and gives the answer if it is a good one. Its body has
 // to be closed.
 func (c *Client) open(ctx context.Context, q question) (*http.Response, error) {
+	q.accept = cmp.Or(q.accept, "application/json")
+	req, err := c.request(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", q.what, err)
+	}
+	resp, err := c.send(req)
+	if err != nil {
+		return nil, c.unanswered(ctx, q, err)
+	}
+	if resp.StatusCode != http.StatusOK || !speaks(resp, q.accept) {
+		defer resp.Body.Close()
+		return nil, c.refusal(q, resp)
+	}
+	return resp, nil
+}
+
+func (c *Client) request(ctx context.Context, q question) (*http.Request, error) {
 	var body io.Reader
 	if q.body != nil {
 		text, err := json.Marshal(q.body)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", q.what, err)
+			return nil, err
 		}
 		body = bytes.NewReader(text)
 	}
@@ -76,28 +94,17 @@ func (c *Client) open(ctx context.Context, q question) (*http.Response, error) {
 	u.RawQuery = q.query.Encode()
 	req, err := http.NewRequestWithContext(ctx, q.method, u.String(), body)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", q.what, err)
+		return nil, err
 	}
 	req.Header.Set("User-Agent", "argocd-image-updater")
-	req.Header.Set("Accept", "application/json")
-	if q.accept != "" {
-		req.Header.Set("Accept", q.accept)
-	}
+	req.Header.Set("Accept", q.accept)
 	if q.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if c.options.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+string(c.options.Token))
 	}
-	resp, err := c.send(req)
-	if err != nil {
-		return nil, c.unanswered(ctx, q, err)
-	}
-	if resp.StatusCode != http.StatusOK || !speaks(resp, req.Header.Get("Accept")) {
-		defer resp.Body.Close()
-		return nil, c.refusal(q, resp)
-	}
-	return resp, nil
+	return req, nil
 }
 
 // speaks reports whether the answer is of the type that was asked for.

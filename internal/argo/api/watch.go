@@ -173,7 +173,10 @@ func (c *Client) stream(ctx context.Context, s *shelf, opened func()) error {
 			s.trouble(&s.streaming, nil)
 			return nil
 		}
-		return c.event(s, text)
+		if len(text) == 0 {
+			return nil
+		}
+		return c.event(s, q, text)
 	})
 	if alive.Err() != nil && ctx.Err() == nil {
 		return c.failure(q, fault.ErrUnavailable, "no sign of life in %s", c.options.Timeout)
@@ -213,14 +216,14 @@ func (c *Client) follow(ctx context.Context, q question, take func(text []byte) 
 			text = []byte{}
 		}
 		if err := take(text); err != nil {
-			return c.broken(q, err)
+			return err
 		}
 	}
 	return c.broken(q, cmp.Or(lines.Err(), io.ErrUnexpectedEOF))
 }
 
 // event takes in one event of a stream.
-func (c *Client) event(s *shelf, text []byte) error {
+func (c *Client) event(s *shelf, q question, text []byte) error {
 	var message struct {
 		Result struct {
 			Type        string          `json:"type"`
@@ -230,33 +233,31 @@ func (c *Client) event(s *shelf, text []byte) error {
 			Message string `json:"message"`
 		} `json:"error"`
 	}
-	if len(text) == 0 {
-		return nil
-	}
 	if err := json.Unmarshal(text, &message); err != nil {
-		return err
+		return c.broken(q, err)
 	}
 	if message.Error != nil {
-		return errors.New(c.clean(message.Error.Message))
+		return c.failure(q, fault.ErrUnavailable, "%s", c.clean(message.Error.Message))
 	}
 	app, err := argo.DecodeObject(message.Result.Application)
 	var malformed *argo.MalformedError
 	if err != nil && !errors.As(err, &malformed) {
-		return err
+		return c.broken(q, err)
 	}
-	e := entry{app: trim(app), err: err}
-	switch {
-	case !c.admitsKey(app.Key):
-		return nil
-	case message.Result.Type == "DELETED", err == nil && !c.admits(app):
-		if s.drop(e) {
-			c.tell(app.Key)
-		}
-		return nil
-	}
-	c.remember(app)
-	if s.put(e) {
+	if c.admitsKey(app.Key) && c.shelve(s, message.Result.Type, entry{app: trim(app), err: err}) {
 		c.tell(app.Key)
 	}
 	return nil
+}
+
+// shelve takes in what a stream told of an Application, and reports whether that
+// is a change.
+func (c *Client) shelve(s *shelf, event string, e entry) (changed bool) {
+	if event == "DELETED" || e.err == nil && !c.admits(e.app) {
+		return s.drop(e)
+	}
+	if e.err == nil {
+		c.remember(e.app)
+	}
+	return s.put(e)
 }
