@@ -62,7 +62,7 @@ func readAnnotations(r *reader, d Defaults) (Update, error) {
 	case len(entries) > maxImages:
 		r.fail(value{key: keyImageList}, fmt.Sprintf("%d images: at most %d are followed for one Application", len(entries), maxImages))
 	}
-	u, err := r.update(r.writeBack(), entries, d)
+	u, err := r.update(r.writeBack(d), entries, d)
 	if err != nil {
 		return Update{}, err
 	}

@@ -102,7 +102,7 @@ func (ref reference) read(d Defaults) (Update, error) {
 	case len(entries) > maxImages:
 		r.fail(value{key: ref.at + ".images"}, fmt.Sprintf("%d images: at most %d are followed for one Application", len(entries), maxImages))
 	}
-	w := r.writeBack()
+	w := r.writeBack(d)
 	r.propose(&w)
 	u, err := r.update(w, entries, d)
 	if err != nil {

@@ -23,6 +23,8 @@ type Defaults struct {
 	// Platform is looked for by newest-build and digest where an image names
 	// no platforms.
 	Platform image.Platform
+	// NoTrailers, IgnoreWindows and NoRefresh are those of WriteBack.
+	NoTrailers, IgnoreWindows, NoRefresh bool
 }
 
 // Update is everything that one Application asks for.

@@ -13,16 +13,16 @@ import (
 const defaultBranchPrefix = "image-update/"
 
 // writeBack reads where and how updates are written.
-func (r *reader) writeBack() WriteBack {
+func (r *reader) writeBack(d Defaults) WriteBack {
 	var w WriteBack
 	w.Method, w.Credential = r.method(r.application("write-back-method"))
 	w.Target = r.target(r.application("write-back-target"))
 	w.Repository = r.repository(r.application("git-repository"))
 	w.Base, w.Head = r.branch(r.application("git-branch"))
 	w.BranchPrefix = r.branchPrefix(r.application("git-branch-prefix"))
-	w.NoTrailers = !r.parseBool(r.application("commit-trailers"), true)
-	w.IgnoreWindows = !r.parseBool(r.application("respect-sync-windows"), true)
-	w.NoRefresh = !r.parseBool(r.application("refresh-after-write"), true)
+	w.NoTrailers = !r.parseBool(r.application("commit-trailers"), !d.NoTrailers)
+	w.IgnoreWindows = !r.parseBool(r.application("respect-sync-windows"), !d.IgnoreWindows)
+	w.NoRefresh = !r.parseBool(r.application("refresh-after-write"), !d.NoRefresh)
 	if w.Method == MethodArgoCD {
 		for _, key := range []string{"write-back-target", "git-branch", "git-branch-prefix", "git-repository"} {
 			if v := r.application(key); v.text != "" {

@@ -140,14 +140,57 @@ func TestGitBranch(t *testing.T) {
 
 func TestWriteBackOther(t *testing.T) {
 	w := writeBackOf(t, "write-back-method", "git:branch",
-		"git-branch-prefix", "bump-", "git-repository", " git@git.example.com:org/envs.git ",
-		"commit-trailers", "false", "respect-sync-windows", "false", "refresh-after-write", "0")
-	if w.BranchPrefix != "bump-" || w.Repository != "git@git.example.com:org/envs.git" || !w.NoTrailers {
+		"git-branch-prefix", "bump-", "git-repository", " git@git.example.com:org/envs.git ")
+	if w.BranchPrefix != "bump-" || w.Repository != "git@git.example.com:org/envs.git" {
 		t.Errorf("%+v", w)
 	}
 	w = writeBackOf(t)
-	if w.BranchPrefix != "image-update/" || w.Repository != "" || w.NoTrailers {
+	if w.BranchPrefix != "image-update/" || w.Repository != "" {
 		t.Errorf("defaults: %+v", w)
+	}
+}
+
+// TestWriteBackSwitches: what an Application says goes before the process, which
+// goes before true.
+func TestWriteBackSwitches(t *testing.T) {
+	tests := []struct {
+		text string // of all three annotations; "absent": none of them is there
+		off  bool   // for the process
+		want bool   // off for the Application
+	}{
+		{"absent", false, false},
+		{"absent", true, true},
+		{"", false, false},
+		{"", true, true},
+		{"true", false, false},
+		{"true", true, false},
+		{"false", false, true},
+		{"0", true, true},
+	}
+	for _, test := range tests {
+		app := annotated("commit-trailers", test.text, "respect-sync-windows", test.text, "refresh-after-write", test.text)
+		if test.text == "absent" {
+			app = annotated()
+		}
+		u, err := FromAnnotations(app, Defaults{NoTrailers: test.off, IgnoreWindows: test.off, NoRefresh: test.off})
+		w := u.WriteBack
+		if err != nil || w.NoTrailers != test.want || w.IgnoreWindows != test.want || w.NoRefresh != test.want {
+			t.Errorf("%q, off %v: %+v, %v", test.text, test.off, w, err)
+		}
+	}
+	// Each key is about its own.
+	for key, want := range map[string]WriteBack{
+		"commit-trailers":      {NoTrailers: true, BranchPrefix: "image-update/"},
+		"respect-sync-windows": {IgnoreWindows: true, BranchPrefix: "image-update/"},
+		"refresh-after-write":  {NoRefresh: true, BranchPrefix: "image-update/"},
+	} {
+		if diff := cmp.Diff(want, writeBackOf(t, key, "false")); diff != "" {
+			t.Errorf("%s: %s", key, diff)
+		}
+	}
+	d := Defaults{IgnoreWindows: true}
+	if u, _ := FromAnnotations(annotated(), d); !u.WriteBack.IgnoreWindows || u.WriteBack.NoTrailers || u.WriteBack.NoRefresh {
+		t.Errorf("of %+v: %+v", d, u.WriteBack)
 	}
 }
 
