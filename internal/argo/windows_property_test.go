@@ -43,7 +43,7 @@ func TestForbidsAgainstMinutes(t *testing.T) {
 	const days = 10
 	c := chance{rand.New(rand.NewPCG(1, 1))}
 	opened := 0
-	for range 400 {
+	for range 150 {
 		var written []SyncWindow
 		for range 1 + c.IntN(5) {
 			written = append(written, c.window((time.Duration(1+c.IntN(pick(c, 30, 300, 3000))) * time.Minute).String()))
@@ -64,7 +64,7 @@ func TestForbidsAgainstMinutes(t *testing.T) {
 			opened++
 		}
 	}
-	if opened < 100 {
+	if opened < 40 {
 		t.Errorf("only %d windows opened: this is no test", opened)
 	}
 }
@@ -73,12 +73,13 @@ func TestForbidsAgainstMinutes(t *testing.T) {
 type reference struct {
 	windows []SyncWindow
 	zones   []*time.Location
-	active  []map[int64]bool // by the minute that clocks show, since 1970
+	active  [][]bool // by the minute that clocks show, from first on
+	first   int64    // since 1970
 }
 
 func newReference(t *testing.T, windows []SyncWindow, now time.Time, days int) reference {
 	t.Helper()
-	r := reference{windows: windows}
+	r := reference{windows: windows, first: now.AddDate(0, 0, -5).Unix() / 60}
 	for _, w := range windows {
 		zone, err := time.LoadLocation(w.TimeZone)
 		if err != nil {
@@ -92,10 +93,10 @@ func newReference(t *testing.T, windows []SyncWindow, now time.Time, days int) r
 		if err != nil {
 			t.Fatal(err)
 		}
-		active := map[int64]bool{}
-		end, marked := now.AddDate(0, 0, days+1), int64(0)
+		active, marked := make([]bool, (days+9)*24*60), int64(0)
+		end := now.AddDate(0, 0, days+1)
 		for start := schedule.Next(now.AddDate(0, 0, -4)); start.Before(end) && !start.IsZero(); start = schedule.Next(start) {
-			first := start.Unix() / 60
+			first := start.Unix()/60 - r.first
 			for marked = max(marked, first); marked < first+int64(duration/time.Minute); marked++ {
 				active[marked] = true
 			}
@@ -109,7 +110,7 @@ func (r reference) allowed(t time.Time) bool {
 	allows, allowed := false, false
 	for i, w := range r.windows {
 		_, offset := t.In(r.zones[i]).Zone()
-		active := r.active[i][(t.Unix()+int64(offset))/60]
+		active := r.active[i][(t.Unix()+int64(offset))/60-r.first]
 		if w.Kind == "deny" && active {
 			return false
 		}
@@ -135,7 +136,7 @@ func (r reference) opens(now time.Time) (time.Time, bool) {
 func TestForbidsUntilItOpens(t *testing.T) {
 	c := chance{rand.New(rand.NewPCG(2, 2))}
 	opened := 0
-	for range 2000 {
+	for range 500 {
 		var written []SyncWindow
 		for range 1 + c.IntN(8) {
 			written = append(written, c.window((time.Duration(1+c.IntN(pick(c, 100, 10_000, 1_000_000))) * pick(c, time.Second, 100*time.Millisecond)).String()))
@@ -159,7 +160,7 @@ func TestForbidsUntilItOpens(t *testing.T) {
 			}
 		}
 	}
-	if opened < 500 {
+	if opened < 120 {
 		t.Errorf("only %d windows opened: this is no test", opened)
 	}
 }
@@ -169,15 +170,14 @@ func isForbidden(p Project, t time.Time) bool {
 	return forbidden
 }
 
-// TestForbidsAsArgoCD compares with the rule by which Argo CD finds out whether
+// TestLookAsArgoCD compares with the rule by which Argo CD finds out whether
 // a window is active. It leaves out the very moment of the start, so that
 // moment is left out here.
-func TestForbidsAsArgoCD(t *testing.T) {
+func TestLookAsArgoCD(t *testing.T) {
 	c := chance{rand.New(rand.NewPCG(3, 3))}
 	active := 0
-	for range 5_000 {
+	for range 1500 {
 		w, now := c.window((time.Duration(1+c.IntN(100_000)) * time.Second).String()), c.moment().Add(time.Nanosecond)
-		w.Kind = "deny"
 		zone, err := time.LoadLocation(w.TimeZone)
 		if err != nil {
 			t.Fatal(err)
@@ -193,14 +193,14 @@ func TestForbidsAsArgoCD(t *testing.T) {
 		_, offset := now.In(zone).Zone()
 		shown := now.Add(time.Duration(offset) * time.Second)
 		want := schedule.Next(shown.Add(-duration)).Before(shown)
-		if got := isForbidden(project(w), now); got != want {
+		if got, _ := w.compile("").look(now); got != want {
 			t.Errorf("%v at %v: active is %v for Argo CD", w, now, want)
 		}
 		if want {
 			active++
 		}
 	}
-	if active < 500 {
+	if active < 150 {
 		t.Errorf("only %d windows were active: this is no test", active)
 	}
 }
