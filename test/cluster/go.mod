@@ -76,4 +76,7 @@ require (
 	sigs.k8s.io/structured-merge-diff/v6 v6.4.2 // indirect
 )
 
-require github.com/google/go-cmp v0.7.0
+require (
+	argocd-image-updater v0.0.0-00010101000000-000000000000
+	github.com/google/go-cmp v0.7.0
+)
