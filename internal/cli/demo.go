@@ -73,6 +73,7 @@ func (sh shell) runDemo(ctx context.Context, o *demoOptions) (err error) {
 	defer func() { err = errors.Join(err, w.Close()) }()
 	around := world{
 		source: sourceOptions{files: []string{w.Applications}, api: apiKubernetes}, registriesConf: w.RegistriesConf, concurrency: 10,
+		respectWindows: true, refresh: true, trailers: true,
 		log:    logOptions{level: "info", format: "text"},
 		author: plan.Identity{Name: "argocd-image-updater", Email: "noreply@argoproj.io"},
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 )
@@ -49,6 +50,22 @@ func (refused) Type() string { return "string" }
 
 // Set refuses.
 func (r refused) Set(string) error { return fmt.Errorf("--%s is not supported yet", r.name) }
+
+// unsupportedVariables are the variables whose promise cannot be kept yet, with
+// the keys of the ConfigMap that they come from. A value that asks for nothing is
+// no such promise.
+func (sh shell) unsupportedVariables() error {
+	for _, v := range []struct{ name, key string }{
+		{"GIT_COMMIT_SIGNING_KEY", "git.commit-signing-key"},
+		{"GIT_COMMIT_SIGN_KEY", "git.commit-sign-key"},
+		{"GIT_COMMIT_SIGN_OFF", "git.commit-sign-off"},
+	} {
+		if value := sh.env(v.name); value != "" && !strings.EqualFold(value, "false") {
+			return fmt.Errorf("variable %s (%s): commits cannot be signed yet, and unsigned ones are not what was asked for: unset it, or keep what you have", v.name, v.key)
+		}
+	}
+	return nil
+}
 
 // incumbentFlags are those of run.
 func incumbentFlags(f *pflag.FlagSet) {

@@ -84,6 +84,9 @@ type service struct {
 }
 
 func (sh shell) runRun(ctx context.Context, o *runOptions) error {
+	if err := sh.unsupportedVariables(); err != nil {
+		return &exit{exitUsage, err}
+	}
 	if o.interval < 0 {
 		return &exit{exitUsage, fmt.Errorf("--interval %s: 0 or more expected", o.interval)}
 	}
@@ -96,6 +99,9 @@ func (sh shell) runRun(ctx context.Context, o *runOptions) error {
 		return &exit{exitUsage, err}
 	}
 	quietKubernetes(log)
+	if sh.truth("ENABLE_WEBHOOK") {
+		log.Warn("ENABLE_WEBHOOK: webhooks are not served yet; registries are asked at the interval")
+	}
 	s := &service{shell: sh, o: o, log: log, progress: sh.newProgress()}
 	s.metrics = metrics.New(metrics.Options{Version: version, Classes: classNames(), Classify: classify})
 	s.health = server.NewHealth(server.HealthOptions{Interval: o.interval})

@@ -72,6 +72,9 @@ func (o *sourceOptions) flags(cmd *cobra.Command, sh shell) {
 // truth reads a variable that is true or anything else, as the incumbent does.
 func (sh shell) truth(name string) bool { return strings.EqualFold(sh.env(name), "true") }
 
+// truthUnless is truth for a variable whose absence means true.
+func (sh shell) truthUnless(name string) bool { return sh.env(name) == "" || sh.truth(name) }
+
 // check finds what is wrong with the flags.
 func (o *sourceOptions) check() error {
 	if o.api != apiKubernetes && o.api != apiArgoCD {

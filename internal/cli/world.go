@@ -34,6 +34,9 @@ type world struct {
 	sshKey         string
 	knownHosts     []string
 	author         plan.Identity
+	respectWindows bool
+	refresh        bool
+	trailers       bool
 	messagePath    string
 	grouping       string
 	concurrency    int
@@ -45,6 +48,9 @@ type world struct {
 func (w *world) flags(cmd *cobra.Command, sh shell) {
 	f := cmd.Flags()
 	w.source.flags(cmd, sh)
+	f.BoolVar(&w.respectWindows, "respect-sync-windows", sh.truthUnless("IMAGE_UPDATER_RESPECT_SYNC_WINDOWS"), "write nothing while a sync window forbids an automatic sync, unless an Application says otherwise")
+	f.BoolVar(&w.refresh, "refresh-after-write", sh.truthUnless("IMAGE_UPDATER_REFRESH_AFTER_WRITE"), "ask Argo CD to look at once after a push, unless an Application says otherwise")
+	f.BoolVar(&w.trailers, "git-commit-trailers", sh.truthUnless("GIT_COMMIT_TRAILERS"), "append trailers to commit messages, unless an Application says otherwise")
 	f.StringVar(&w.grouping, "git-commit-grouping", cmp.Or(sh.env("GIT_COMMIT_GROUPING"), "application"), "commits of one push: one for each application, or one for the repository")
 	f.StringVar(&w.author.Name, "git-commit-user", cmp.Or(sh.env("GIT_COMMIT_USER"), "argocd-image-updater"), "author of commits")
 	f.StringVar(&w.author.Email, "git-commit-email", cmp.Or(sh.env("GIT_COMMIT_EMAIL"), "noreply@argoproj.io"), "mail address of the author")
@@ -156,8 +162,10 @@ func (w *world) connect(sh shell, tell watcher) (connected, error) {
 			Credentials:  login,
 			Observer:     tell.line,
 			Options: update.Options{
-				Namespace:   w.source.namespace,
-				Defaults:    settings.Defaults{Platform: thisPlatform()},
+				Namespace: w.source.namespace,
+				Defaults: settings.Defaults{
+					Platform: thisPlatform(), NoTrailers: !w.trailers, IgnoreWindows: !w.respectWindows, NoRefresh: !w.refresh,
+				},
 				Registries:  registries,
 				Message:     message,
 				Author:      w.author,

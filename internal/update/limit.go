@@ -38,8 +38,9 @@ func (u *Updater) limit(ctx context.Context, p *plan.Plan) {
 	}
 	if reason, opens, forbidden := project.Forbids(app, u.now()); forbidden {
 		if !opens.IsZero() {
-			reason += "; it opens at " + opens.UTC().Format(time.RFC3339)
+			reason += "; syncs are allowed again from " + opens.UTC().Format(time.RFC3339)
 		}
+		reason += "; to write all the same, set " + settings.Prefix + "respect-sync-windows to false"
 		p.Withdraw(func(items []plan.Item) { holdAll(items, reason) })
 	}
 }
