@@ -53,7 +53,7 @@ func (t target) explain(err error) error {
 		return fmt.Errorf("%s: %w: %w: the token or certificate that we log in with is wrong or has expired", t, fault.ErrDenied, err)
 	case c == http.StatusForbidden:
 		return fmt.Errorf("%s: %w: %w: %s", t, fault.ErrDenied, err, t.grant())
-	case c == http.StatusNotFound && t.name == "":
+	case c == http.StatusNotFound && (t.verb == "list" || t.verb == "watch"):
 		return fmt.Errorf("%s: %w: the API server knows no %s of %s: install its CustomResourceDefinition %s", t, fault.ErrNotFound, t.resource.Resource, t.resource.GroupVersion(), t.resource.GroupResource())
 	case c == http.StatusNotFound:
 		return fmt.Errorf("%s: %w: %w", t, fault.ErrNotFound, err)

@@ -126,7 +126,7 @@ func (t *table[T]) readNamespace(ctx context.Context, namespace string) ([]*obje
 		case code(err) == http.StatusGone && o.Continue != "":
 			o, objects = metav1.ListOptions{}, nil
 			continue
-		case errors.Is(err, fault.ErrNotFound) && t.optional:
+		case t.lacking(err):
 			return nil, nil
 		case err != nil:
 			return nil, err
@@ -183,6 +183,10 @@ func (t *table[T]) target(verb, namespace string) target {
 func (t *table[T]) narrow(forbidden target, err error) bool {
 	return code(err) == http.StatusForbidden && forbidden.namespace == "" && t.narrowed.CompareAndSwap(false, true)
 }
+
+// lacking reports whether an error says that the server does not know the kind,
+// where that is none.
+func (t *table[T]) lacking(err error) bool { return t.optional && errors.Is(err, fault.ErrNotFound) }
 
 // notice says what is worth knowing and no error; "" for nothing.
 func (t *table[T]) notice() string {

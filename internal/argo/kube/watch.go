@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
@@ -34,12 +36,18 @@ func (t *table[T]) watch(ctx context.Context) {
 	var group errgroup.Group
 	for i, namespace := range t.namespaces {
 		group.Go(func() error {
-			o := cache.ReflectorOptions{TypeDescription: t.resource.Resource}
+			o := cache.ReflectorOptions{TypeDescription: t.resource.Resource, Backoff: backoff()}
 			cache.NewReflectorWithOptions(t.source(namespace, shelves[i]), nil, shelves[i], o).RunWithContext(ctx)
 			return nil
 		})
 	}
 	_ = group.Wait() // there are no errors
+}
+
+// backoff is how long a Reflector waits until it tries again. Its own ends at
+// a minute, and that is long for an API server that was only restarted.
+func backoff() *wait.Backoff {
+	return &wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 1, Steps: 10, Cap: 8 * time.Second}
 }
 
 func (t *table[T]) keep(shelves []*shelf[T]) {
@@ -53,7 +61,7 @@ func (t *table[T]) source(namespace string, s *shelf[T]) *cache.ListWatch {
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			l, err := t.page(ctx, namespace, o)
-			if errors.Is(err, fault.ErrNotFound) && t.optional {
+			if t.lacking(err) {
 				return nil, errors.Join(err, s.Replace(nil, ""))
 			}
 			s.tell(err)
@@ -64,7 +72,7 @@ func (t *table[T]) source(namespace string, s *shelf[T]) *cache.ListWatch {
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			events, err := t.events(ctx, namespace, o)
-			if err == nil || o.SendInitialEvents == nil { // else a list is tried next
+			if !t.lacking(err) {
 				s.tell(err)
 			}
 			return events, err
