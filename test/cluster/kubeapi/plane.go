@@ -127,6 +127,8 @@ func (p *Plane) startAPIServer(ctx context.Context) error {
 				"--service-account-key-file=" + p.file("service-accounts.pem"),
 				"--service-cluster-ip-range=10.0.0.0/24",
 				"--endpoint-reconciler-type=none",
+				// A watch would keep it from ending for a minute.
+				"--shutdown-watch-termination-grace-period=10s",
 				// It would wait for a controller to make default ServiceAccounts.
 				"--disable-admission-plugins=ServiceAccount",
 			},
