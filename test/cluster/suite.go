@@ -24,9 +24,10 @@ type Suite struct {
 	program func() (string, error) // builds it once
 }
 
-// Main runs the tests of a binary with a suite, which ends with them, and
-// returns the code to exit with. The suite is put where the tests look for it.
-func Main(m *testing.M, suite **Suite) int {
+// Main runs the tests of a binary, a [testing.M], and returns the code to exit
+// with. Before, it puts a suite where the tests look for it. The suite ends with
+// the tests, or when the binary is interrupted.
+func Main(tests interface{ Run() int }, suite **Suite) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	dir, err := os.MkdirTemp("", "argocd-image-updater-suite-")
@@ -48,11 +49,10 @@ func Main(m *testing.M, suite **Suite) int {
 		program: sync.OnceValues(func() (string, error) { return buildProgram(ctx, dir) }),
 	}
 	code := make(chan int, 1)
-	go func() { code <- m.Run() }()
+	go func() { code <- tests.Run() }()
 	select {
 	case c := <-code:
-		err = errors.Join(plane.Close())
-		if err == nil {
+		if err = plane.Close(); err == nil {
 			return c
 		}
 	case <-ctx.Done():

@@ -19,7 +19,7 @@ import (
 // World is what one test has. What goes wrong in it ends the test.
 type World struct {
 	testing.TB
-	*Suite
+	Plane *kubeapi.Plane
 
 	// Namespace is the test's own. Texts call it ${NAMESPACE}.
 	Namespace string
@@ -33,6 +33,7 @@ type World struct {
 	// Pusher pushes to the registry that was started last.
 	Pusher itest.Pusher
 
+	program   func() (string, error)
 	dir       string
 	variables map[string]string
 }
@@ -41,7 +42,10 @@ type World struct {
 // test.
 func (s *Suite) World(t testing.TB) *World {
 	t.Helper()
-	w := &World{TB: t, Suite: s, ServiceAccount: "argocd-image-updater", dir: t.TempDir(), variables: map[string]string{}}
+	w := &World{
+		TB: t, Plane: s.Plane, program: s.program,
+		ServiceAccount: "argocd-image-updater", dir: t.TempDir(), variables: map[string]string{},
+	}
 	w.Namespace = w.NewNamespace()
 	w.Set("NAMESPACE", w.Namespace)
 	return w

@@ -1,3 +1,7 @@
+// The servers of package kubeapi, as tools, at the versions that Kubernetes itself
+// builds them with. Kubernetes requires its modules as v0.0.0 and replaces them by
+// folders of its own repository; here they are replaced by what it publishes of
+// the same folders.
 module argocd-image-updater/test/cluster/apiserver
 
 go 1.26.0

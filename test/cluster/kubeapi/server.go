@@ -22,7 +22,8 @@ import (
 type server struct {
 	program string
 	args    []string
-	log     string // file to which it says what it says
+	env     []string // more variables, as NAME=value
+	log     string   // file to which it says what it says
 	ready   probe
 	process *process.Process
 }
@@ -67,6 +68,7 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	cmd := process.Command(s.program, s.args...)
+	cmd.Env = append(os.Environ(), s.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	s.process, err = process.Start(cmd)
 	if err := errors.Join(err, log.Close()); err != nil {
