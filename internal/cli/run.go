@@ -154,8 +154,8 @@ func (s *service) forever(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return ports.Serve(ctx) })
-	if s.c.source.cluster != nil {
-		g.Go(func() error { return s.c.source.cluster.Watch(ctx) })
+	if w := s.c.source.watched; w != nil {
+		g.Go(func() error { return w.Watch(ctx) })
 	}
 	g.Go(func() error {
 		if s.synced(ctx) {
@@ -169,17 +169,17 @@ func (s *service) forever(ctx context.Context) error {
 
 // synced waits until what is watched has been read once.
 func (s *service) synced(ctx context.Context) bool {
-	if s.c.source.cluster == nil {
+	if s.c.source.watched == nil {
 		return true
 	}
-	s.health.Prepare("the Kubernetes API has not given all Applications yet")
+	s.health.Prepare("not all Applications have been read yet")
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	said := map[string]bool{}
-	for !s.c.source.cluster.Synced() {
+	for !s.c.source.watched.Synced() {
 		for _, err := range s.c.source.problems() {
 			if !said[err.Error()] {
-				s.log.Error("Waiting for the Kubernetes API", "error", err)
+				s.log.Error("Waiting for the Applications", "error", err)
 			}
 			said[err.Error()] = true
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"argocd-image-updater/api/v1alpha1"
+	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/argo/api"
 	"argocd-image-updater/internal/argo/kube"
 	"argocd-image-updater/internal/controller"
@@ -114,9 +115,17 @@ type source struct {
 	// notices are what should be known once and is no error.
 	notices func() []string
 
+	watched watched          // nil where they are read anew each time
 	files   *files           // nil unless they come from files
 	cluster *kube.Client     // nil unless they come from a Kubernetes API
 	access  *kube.Connection // nil without a Kubernetes API
+}
+
+// watched are Applications that are kept in memory while they are watched.
+type watched interface {
+	Watch(ctx context.Context) error
+	// Synced reports whether all that there is was read, or is refused.
+	Synced() bool
 }
 
 // observed tells of requests; nil functions are told nothing.
@@ -156,7 +165,7 @@ func (o *sourceOptions) open(sh shell, tell observed) (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	return source{Applications: c, writer: c, projects: c, problems: c.Problems, notices: c.Notices, cluster: c, access: access}, nil
+	return source{Applications: c, writer: c, projects: c, problems: c.Problems, notices: c.Notices, watched: c, cluster: c, access: access}, nil
 }
 
 // connect reaches the Kubernetes API; nil if it is not wanted, or if it is only
@@ -188,6 +197,11 @@ func (o *sourceOptions) openServer(sh shell, access *kube.Connection, tell obser
 		Address: address, Token: api.Token(cmp.Or(o.server.token, sh.env("ARGOCD_TOKEN"))),
 		Plaintext: o.server.plaintext, Insecure: o.server.insecure, CA: ca,
 		Namespaces: o.namespaces(), Names: o.only.names, Labels: o.only.label,
+		OnChange: func(key argo.Key) {
+			if tell.changed != nil {
+				tell.changed(kube.Change{Resource: "applications", Key: key})
+			}
+		},
 		Observe: func(r api.Request) {
 			if tell.argocd != nil {
 				tell.argocd(address, r)
@@ -198,7 +212,7 @@ func (o *sourceOptions) openServer(sh shell, access *kube.Connection, tell obser
 		return source{}, err
 	}
 	return source{
-		Applications: c, writer: c, projects: c, problems: c.Problems, notices: func() []string { return nil }, access: access,
+		Applications: c, writer: c, projects: c, problems: c.Problems, notices: c.Notices, watched: c, access: access,
 	}, nil
 }
 
