@@ -239,9 +239,6 @@ func (s *service) leads(identity string) {
 // use. A broken one is reported and the old one stays in force.
 func (s *service) before() {
 	s.health.Begin()
-	if login, ok := s.Updater.Credentials.(*clusterLogins); ok {
-		login.Forget()
-	}
 	registries, changed, err := s.c.conf.reread()
 	switch {
 	case err != nil:

@@ -176,24 +176,6 @@ func (w *world) connect(sh shell, tell watcher) (connected, error) {
 	}, nil
 }
 
-// credentials are those of the source: of a cluster, of manifests, or of this
-// machine alone. With a cluster nothing that lies about on the machine is sent
-// anywhere, unless a flag names it.
-func (w *world) credentials(sh shell, src source) (update.Credentials, error) {
-	machine := env.Options{Lookup: sh.lookup, DockerConfig: w.dockerConfig}
-	if src.access != nil && !w.set.Changed("docker-config") {
-		machine.DockerConfig = ""
-	}
-	own := &logins{env: sh.env, sshKey: w.sshKey, files: src.files, namespace: w.source.namespace, machine: env.New(machine)}
-	switch {
-	case src.access != nil:
-		return newClusterLogins(src.access, w.source.namespace, own.machine)
-	case src.files != nil:
-		return own, nil
-	}
-	return bareLogins{machine: own.machine, own: own.own}, nil
-}
-
 // selection adds what the cluster says to a selection.
 func (c connected) selection(ctx context.Context, sel update.Selection) (update.Selection, error) {
 	objects, err := c.source.imageUpdaters(ctx)
