@@ -12,8 +12,10 @@ import (
 	"testing"
 
 	"argocd-image-updater/internal/credential"
+	"argocd-image-updater/internal/credential/env"
 	"argocd-image-updater/internal/demo"
 	"argocd-image-updater/internal/plan"
+	"argocd-image-updater/internal/update"
 )
 
 // terminal runs commands against the demo's world and looks at what they print.
@@ -251,8 +253,8 @@ stringData: {url: "https://git.corp", username: u, password: x}
 	if _, err := f.List(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	env := map[string]string{"GIT_PASSWORD": "x"}
-	l := &logins{files: f, namespace: "argocd", env: func(name string) string { return env[name] }}
+	vars := map[string]string{"GIT_PASSWORD": "x"}
+	l := &logins{user: user{env: func(name string) string { return vars[name] }}, files: f, namespace: "argocd"}
 	own := credential.Reference{Kind: credential.Secret, Namespace: "team", Name: "elsewhere"}
 	for _, c := range []struct {
 		at   plan.Location
@@ -276,5 +278,35 @@ stringData: {url: "https://git.corp", username: u, password: x}
 		if login.Insecure != (c.at.URL == "https://old.corp/app") {
 			t.Errorf("%s: insecure is %v", c.at.URL, login.Insecure)
 		}
+	}
+}
+
+// Without access to Kubernetes there are the user's own logins, and whoever
+// needs another is told so.
+func TestLoginsWithoutKubernetes(t *testing.T) {
+	vars := map[string]string{"LOGIN": "u:x"}
+	l := remoteLogins{user{env: func(name string) string { return vars[name] }, machine: env.New(env.Options{Lookup: func(name string) (string, bool) { return vars[name], vars[name] != "" }})}}
+	secret := credential.Reference{Kind: credential.Secret, Namespace: "team", Name: "login"}
+	for _, c := range []struct {
+		at  plan.Location
+		err string
+	}{
+		{plan.Location{URL: "https://git.corp/app", Credential: secret, Namespace: "team"}, "credential secret:team/login: Secrets cannot be read without access to Kubernetes: give access to it, or set GIT_USERNAME and GIT_PASSWORD for HTTPS, --git-ssh-key for SSH, with write-back-method: git"},
+		{plan.Location{URL: "https://git.corp/app", Credential: credential.Reference{Kind: credential.RepoCreds}}, "credential repocreds: Argo CD's own, as those of git:secret:<name>, cannot be read without access to Kubernetes: give access to it, or set GIT_USERNAME and GIT_PASSWORD for HTTPS, --git-ssh-key for SSH"},
+		{plan.Location{URL: "/srv/git/app", Credential: credential.Reference{Kind: credential.RepoCreds}}, ""},
+	} {
+		if _, err := l.Git(t.Context(), c.at); (err == nil) != (c.err == "") || err != nil && err.Error() != c.err {
+			t.Errorf("%s: %v, want %s", c.at.URL, err, c.err)
+		}
+	}
+	vars["GIT_PASSWORD"] = "x"
+	if login, err := l.Git(t.Context(), plan.Location{URL: "https://git.corp/app", Credential: credential.Reference{Kind: credential.RepoCreds}}); err != nil || login.From != "env:GIT_PASSWORD" {
+		t.Errorf("the user's own: %s, %v", login, err)
+	}
+	if _, err := l.Registry(t.Context(), update.LoginQuestion{Reference: secret, Namespace: "team"}); err == nil || !strings.Contains(err.Error(), "Secrets cannot be read without access to Kubernetes") {
+		t.Errorf("a Secret for a registry: %v", err)
+	}
+	if login, err := l.Registry(t.Context(), update.LoginQuestion{Reference: credential.Reference{Kind: credential.Env, Name: "LOGIN"}}); err != nil || login.Username != "u" {
+		t.Errorf("a variable for a registry: %s, %v", login, err)
 	}
 }

@@ -15,17 +15,15 @@ import (
 // logins finds credentials without a cluster: in Secrets among the manifest
 // files, in the environment, in the user's own files.
 type logins struct {
+	user
 	files     *files
 	namespace string // Argo CD's own
-	machine   *env.Source
-	env       func(string) string
-	sshKey    string
 }
 
 // Registry implements update.Credentials.
 func (l *logins) Registry(_ context.Context, q update.LoginQuestion) (credential.Registry, error) {
 	names := q.Endpoint.LoginNames()
-	if q.Reference.Kind != credential.Secret && q.Reference.Kind != credential.PullSecret {
+	if !q.Reference.IsSecret() {
 		return l.machine.Resolve(q.Reference, names...)
 	}
 	s, err := l.secret(q.Namespace, q.Reference)
@@ -72,26 +70,33 @@ func (l *logins) Git(_ context.Context, at plan.Location) (credential.Git, error
 	if err != nil {
 		return credential.Git{}, err
 	}
-	return l.own(at.URL, login)
+	return l.git(at.URL, login)
 }
 
-// own adds what the user has: a name and password in the environment for HTTP,
-// a key file for SSH.
-func (l *logins) own(url string, login credential.Git) (credential.Git, error) {
+// user is what the one who started the program has to log in with.
+type user struct {
+	machine *env.Source
+	env     func(string) string
+	sshKey  string
+}
+
+// git adds to a login what the user has: a name and password in the environment
+// for HTTP, a key file for SSH.
+func (u user) git(url string, login credential.Git) (credential.Git, error) {
 	switch argo.ParseAddress(url).Protocol {
 	case "https": // over http a password would go in the clear
-		if password := l.env("GIT_PASSWORD"); password != "" {
-			login.Username, login.Password, login.From = l.env("GIT_USERNAME"), password, "env:GIT_PASSWORD"
+		if password := u.env("GIT_PASSWORD"); password != "" {
+			login.Username, login.Password, login.From = u.env("GIT_USERNAME"), password, "env:GIT_PASSWORD"
 		}
 	case "ssh":
-		if l.sshKey == "" {
+		if u.sshKey == "" {
 			break
 		}
-		key, err := os.ReadFile(l.sshKey)
+		key, err := os.ReadFile(u.sshKey)
 		if err != nil {
 			return credential.Git{}, fmt.Errorf("--git-ssh-key: %w", err)
 		}
-		login.SSHKey, login.From = key, l.sshKey
+		login.SSHKey, login.From = key, u.sshKey
 	}
 	return login, nil
 }

@@ -64,6 +64,7 @@ func (s *service) Planned(plans []plan.Plan) {
 
 // Done implements controller.Report.
 func (s *service) Done(c controller.Cycle) {
+	s.c.forget()
 	s.progress.clear()
 	s.health.End(c.Err)
 	problems := s.c.problems(c.Rules)

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"argocd-image-updater/internal/credential/env"
 	"argocd-image-updater/internal/git"
 	"argocd-image-updater/internal/image"
 	"argocd-image-updater/internal/plan"
@@ -126,6 +125,7 @@ type connected struct {
 	*update.Updater
 	source source
 	conf   *conf
+	forget func() // what was read of Secrets, at the end of a cycle
 }
 
 // connect puts the rooms together.
@@ -147,19 +147,19 @@ func (w *world) connect(sh shell, tell watcher) (connected, error) {
 	if err != nil {
 		return connected{}, err
 	}
-	login, err := w.credentials(sh, src)
+	credentials, forget, err := w.credentials(sh, src)
 	if err != nil {
 		return connected{}, err
 	}
 	return connected{
-		source: src, conf: c,
+		source: src, conf: c, forget: forget,
 		Updater: &update.Updater{
 			Applications: src.Applications,
 			Writer:       src.writer,
 			Projects:     src.projects,
 			Registry:     registryPort{registry.New(registry.Options{Observe: tell.registry})},
 			Git:          git.New(git.Options{KnownHostsFiles: existing(w.knownHosts), Observe: tell.git}),
-			Credentials:  login,
+			Credentials:  credentials,
 			Observer:     tell.line,
 			Options: update.Options{
 				Namespace: w.source.namespace,

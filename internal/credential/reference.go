@@ -123,7 +123,8 @@ func (r Reference) namesSecret() bool {
 	return namespacePattern.MatchString(r.Namespace) && namePattern.MatchString(r.Name)
 }
 
-func (k Kind) isSecret() bool { return k == PullSecret || k == Secret }
+// IsSecret reports whether the reference names a Secret, of whatever namespace.
+func (r Reference) IsSecret() bool { return r.Kind == PullSecret || r.Kind == Secret }
 
 func isControl(c rune) bool { return c < ' ' || c == 0x7f }
 

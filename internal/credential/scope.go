@@ -28,7 +28,7 @@ func ProcessScope(updater, argocd string) Scope {
 // reference to a Secret out of scope. References to anything but a Secret
 // pass unchanged.
 func (s Scope) Resolve(r Reference) (Reference, error) {
-	if !r.Kind.isSecret() {
+	if !r.IsSecret() {
 		return r, nil
 	}
 	for _, namespace := range s.namespaces {

@@ -3,31 +3,32 @@ package cluster_test
 import (
 	"errors"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	core "k8s.io/api/core/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
 	"argocd-image-updater/internal/credential"
 	"argocd-image-updater/internal/credential/kube"
 	"argocd-image-updater/internal/fault"
+	"argocd-image-updater/internal/itest"
 	"argocd-image-updater/internal/plan"
 	"argocd-image-updater/test/cluster"
 )
 
+// install gives the updater the rights that it is shipped with.
+func install(t *testing.T, w *cluster.World) {
+	t.Helper()
+	w.Apply(shipped(t, "base/serviceaccount.yaml"), shipped(t, "base/role.yaml"), shipped(t, "base/rolebinding.yaml"))
+}
+
 // source reads credentials as the ServiceAccount of manifests/base, next to
 // Argo CD in the world's namespace.
-func source(w *cluster.World) *kube.Source {
-	w.Helper()
-	for _, name := range []string{"serviceaccount.yaml", "role.yaml", "rolebinding.yaml"} {
-		text, err := os.ReadFile(filepath.Join("..", "..", "manifests", "base", name))
-		if err != nil {
-			w.Fatal(err)
-		}
-		w.Apply(string(text))
-	}
+func source(t *testing.T, w *cluster.World) *kube.Source {
+	t.Helper()
+	install(t, w)
 	config, err := w.Plane.ServiceAccountConfig(w.Context(), w.Namespace, "argocd-image-updater")
 	if err != nil {
 		w.Fatal(err)
@@ -83,7 +84,7 @@ func TestCredentials(t *testing.T) {
 	t.Parallel()
 	w := suite.World(t)
 	w.Apply(argoSecrets)
-	s := source(w)
+	s := source(t, w)
 	own := "secret " + w.Namespace + "/"
 	for _, c := range []struct{ url, project, from string }{
 		{"https://git.example.com/team/deploy", "default", own + "deploy"},
@@ -119,7 +120,7 @@ func TestCredentials(t *testing.T) {
 func TestCredentialsOutOfReach(t *testing.T) {
 	t.Parallel()
 	w := suite.World(t)
-	s := source(w)
+	s := source(t, w)
 	team := w.NewNamespace()
 	w.Set("TEAM", team)
 	w.Apply(`
@@ -162,5 +163,94 @@ subjects:
 	gone := credential.Reference{Kind: credential.Secret, Namespace: team, Name: "gone"}
 	if _, err := s.Registry(t.Context(), team, gone); !errors.Is(err, fault.ErrNotFound) || err.Error() != "credential "+gone.String()+": secret "+team+"/gone: not found: create it, or name another one" {
 		t.Errorf("not there: %v", err)
+	}
+}
+
+const company = `
+apiVersion: argoproj.io/v1alpha1
+kind: AppProject
+metadata: {name: default}
+spec: {sourceRepos: ["*"]}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  name: guestbook
+  annotations:
+    argocd-image-updater.argoproj.io/image-list: app=registry.example.com/myorg/guestbook
+    argocd-image-updater.argoproj.io/app.pull-secret: pullsecret:${NAMESPACE}/registry
+    argocd-image-updater.argoproj.io/app.helm.image-tag: image.tag
+    argocd-image-updater.argoproj.io/write-back-method: git
+    argocd-image-updater.argoproj.io/write-back-target: helmvalues
+spec:
+  project: default
+  destination: {server: https://kubernetes.default.svc, namespace: guestbook}
+  source: {repoURL: "${GIT_URL}/team/config.git", targetRevision: main, path: guestbook}
+status:
+  sourceType: Helm
+  summary: {images: ["registry.example.com/myorg/guestbook:1.2.3"]}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: registry}
+stringData: {.dockerconfigjson: '{"auths": {"registry.example.com": {"username": "bot", "password": "s3cret"}}}'}
+`
+
+const companyGit = `
+apiVersion: v1
+kind: Secret
+metadata: {name: git, labels: {argocd.argoproj.io/secret-type: repo-creds}}
+stringData: {url: "${GIT_URL}/team", username: deploy, password: h1dden}
+`
+
+// A registry and a Git server as companies run them, with passwords and
+// certificates of an authority of their own: all that is needed is in the
+// cluster, and what the machine has is not looked at.
+func TestCredentialsOfACompany(t *testing.T) {
+	t.Parallel()
+	w := suite.World(t)
+	install(t, w)
+	registry := w.Registry(itest.RegistryOptions{TLS: true, Username: "bot", Password: "s3cret"})
+	w.Push("myorg/guestbook:1.2.3", "myorg/guestbook:1.3.0")
+	server := w.Git(itest.GitOptions{TLS: true, Username: "deploy", Password: "h1dden"})
+	repo := w.Seed(server, "team/config", map[string]string{"guestbook/values.yaml": "image: {tag: 1.2.3}\n"})
+	w.Apply(company)
+	w.Env = []string{"GIT_USERNAME=deploy", "GIT_PASSWORD=h1dden"}
+	args := []string{"run", "--once", "--registries-conf-path", w.File("registries.conf", `
+registries:
+- {name: tests, prefix: registry.example.com, api_url: "${REGISTRY_URL}"}
+`)}
+	runs := func(code int, texts ...string) {
+		t.Helper()
+		r := w.Run(args...)
+		said := r.Stdout + r.Stderr
+		if r.Code != code || strings.Contains(said, "s3cret") || strings.Contains(said, "h1dden") {
+			t.Errorf("exit code %d\n%s", r.Code, said)
+		}
+		for _, text := range texts {
+			if !strings.Contains(said, w.Expand(text)) {
+				t.Errorf("want %s in\n%s", text, said)
+			}
+		}
+	}
+
+	runs(1, "certificate signed by unknown authority")
+	certificates := &core.ConfigMap{
+		ObjectMeta: meta.ObjectMeta{Namespace: w.Namespace, Name: "argocd-tls-certs-cm"},
+		Data:       map[string]string{"127.0.0.1": string(registry.CA())},
+	}
+	if err := w.Client().Create(t.Context(), certificates); err != nil {
+		t.Fatal(err)
+	}
+	runs(1, "put its authority into key 127.0.0.1 of ConfigMap ${NAMESPACE}/argocd-tls-certs-cm")
+	certificates.Data["127.0.0.1"] += string(server.CA())
+	if err := w.Client().Update(t.Context(), certificates); err != nil {
+		t.Fatal(err)
+	}
+	runs(1, "(no credential was found for it)")
+	w.Apply(companyGit)
+	runs(0, "images_updated=1 errors=0")
+	if got, err := repo.File("main", "guestbook/values.yaml"); err != nil || got != "image: {tag: 1.3.0}\n" {
+		t.Errorf("values.yaml: %q, %v", got, err)
 	}
 }

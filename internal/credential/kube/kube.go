@@ -131,7 +131,7 @@ func (s *Source) login(ctx context.Context, at plan.Location) (credential.Git, e
 // named reads the Secret of a reference that an Application of the namespace
 // makes, or with "" process-wide configuration.
 func (s *Source) named(ctx context.Context, namespace string, ref credential.Reference) (credential.Object, error) {
-	if ref.Kind != credential.Secret && ref.Kind != credential.PullSecret {
+	if !ref.IsSecret() {
 		return credential.Object{}, fmt.Errorf("credential %s: is in no Secret of the cluster: secret:<namespace>/<name> and pullsecret:<namespace>/<name> are", ref)
 	}
 	scope := credential.ProcessScope(s.options.Namespace, s.options.ArgoCD)
