@@ -3,6 +3,8 @@ package cluster_test
 import (
 	"errors"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -252,5 +254,48 @@ registries:
 	runs(0, "images_updated=1 errors=0")
 	if got, err := repo.File("main", "guestbook/values.yaml"); err != nil || got != "image: {tag: 1.3.0}\n" {
 		t.Errorf("values.yaml: %q, %v", got, err)
+	}
+}
+
+// The manifests of docs/credentials.md do what stands there.
+func TestCredentialsPage(t *testing.T) {
+	t.Parallel()
+	w := suite.World(t)
+	team := w.NewNamespace()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "credentials.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := strings.NewReplacer("namespace: argocd", "namespace: "+w.Namespace, "namespace: team-a", "namespace: "+team)
+	blocks := strings.Split(names.Replace(string(page)), "```yaml\n")[1:]
+	for _, block := range blocks {
+		if text, _, _ := strings.Cut(block, "```"); strings.HasPrefix(text, "apiVersion:") {
+			w.Apply(text)
+		}
+	}
+	s := source(t, w)
+	for _, c := range []struct{ url, from string }{
+		{"https://git.example.com/team/deploy", "deploy"}, {"git@git.example.com:team/deploy", "all-over-ssh"},
+		{"https://git.example.com/other", "git-creds"}, {"https://git.example.com.evil.example/other", ""},
+	} {
+		login, err := s.Git(t.Context(), plan.Location{URL: c.url, Credential: credential.Reference{Kind: credential.RepoCreds}})
+		if want := "secret " + w.Namespace + "/" + c.from; err != nil || login.From != want && (c.from != "" || login.From != "") {
+			t.Errorf("%s: %s, %v; want %q", c.url, login, err, c.from)
+		}
+		if strings.HasPrefix(c.url, "git@") && !strings.HasPrefix(string(login.KnownHosts), "git.example.com ssh-ed25519 ") {
+			t.Errorf("known hosts %q", login.KnownHosts)
+		}
+	}
+	ghcr := credential.Reference{Kind: credential.PullSecret, Namespace: w.Namespace, Name: "ghcr"}
+	if login, err := s.Registry(t.Context(), "", ghcr, "ghcr.io/org/app"); err != nil || login.Username != "bot" {
+		t.Errorf("ghcr: %s, %v", login, err)
+	}
+	// The subject of the page's RoleBinding is the updater next to Argo CD.
+	harbor := credential.Reference{Kind: credential.Secret, Namespace: team, Name: "harbor"}
+	if login, err := s.Registry(t.Context(), team, harbor); err != nil || login.Username != "bot" {
+		t.Errorf("harbor: %s, %v", login, err)
+	}
+	if _, err := s.Registry(t.Context(), team, credential.Reference{Kind: credential.Secret, Namespace: team, Name: "other"}); !errors.Is(err, fault.ErrDenied) {
+		t.Errorf("another Secret there: %v, want it denied", err)
 	}
 }
