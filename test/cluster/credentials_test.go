@@ -20,17 +20,11 @@ import (
 	"argocd-image-updater/test/cluster"
 )
 
-// install gives the updater the rights that it is shipped with.
-func install(t *testing.T, w *cluster.World) {
-	t.Helper()
-	w.Apply(shipped(t, "base/serviceaccount.yaml"), shipped(t, "base/role.yaml"), shipped(t, "base/rolebinding.yaml"))
-}
-
 // source reads credentials as the ServiceAccount of manifests/base, next to
 // Argo CD in the world's namespace.
 func source(t *testing.T, w *cluster.World) *kube.Source {
 	t.Helper()
-	install(t, w)
+	install(w)
 	config, err := w.Plane.ServiceAccountConfig(w.Context(), w.Namespace, "argocd-image-updater")
 	if err != nil {
 		w.Fatal(err)
@@ -211,7 +205,7 @@ stringData: {url: "${GIT_URL}/team", username: deploy, password: h1dden}
 func TestCredentialsOfACompany(t *testing.T) {
 	t.Parallel()
 	w := suite.World(t)
-	install(t, w)
+	install(w)
 	registry := w.Registry(itest.RegistryOptions{TLS: true, Username: "bot", Password: "s3cret"})
 	w.Push("myorg/guestbook:1.2.3", "myorg/guestbook:1.3.0")
 	server := w.Git(itest.GitOptions{TLS: true, Username: "deploy", Password: "h1dden"})
