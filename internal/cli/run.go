@@ -79,7 +79,8 @@ type service struct {
 	progress *progress
 	c        connected
 	report   *report
-	failures int // of the last cycle
+	failures int    // of the last cycle
+	name     string // of this replica, unlike that of any other
 	*controller.Controller
 }
 
@@ -155,7 +156,12 @@ func (s *service) forever(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return ports.Serve(ctx) })
 	if w := s.c.source.watched; w != nil {
-		g.Go(func() error { return w.Watch(ctx) })
+		g.Go(func() error {
+			if err := w.Watch(ctx); ctx.Err() == nil {
+				return err
+			}
+			return nil // the end that was asked for
+		})
 	}
 	g.Go(func() error {
 		if s.synced(ctx) {
@@ -199,9 +205,10 @@ func (s *service) lead() (func(ctx context.Context), error) {
 		s.metrics.Lead()
 		return s.Run, nil
 	}
+	s.name = identity()
 	election := controller.Election{
 		Config: access.Config, Namespace: cmp.Or(s.o.leader.namespace, access.Namespace, s.o.source.namespace),
-		Name: s.o.leader.name, Identity: s.identity(), Changed: s.leads,
+		Name: s.o.leader.name, Identity: s.name, Changed: s.leads,
 	}
 	leader, err := election.Join()
 	if err != nil {
@@ -222,7 +229,7 @@ func (s *service) lead() (func(ctx context.Context), error) {
 
 // identity is unlike that of any other replica: the Pod's name, and what tells
 // two processes of one host apart.
-func (s *service) identity() string {
+func identity() string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
@@ -231,8 +238,12 @@ func (s *service) identity() string {
 }
 
 // leads tells who leads.
-func (s *service) leads(identity string) {
-	s.log.Info("Another leader", "lease", s.o.leader.name, "holder", identity)
+func (s *service) leads(holder string) {
+	text := "Standing by: another replica holds the Lease"
+	if holder == s.name {
+		text = "Holding the Lease"
+	}
+	s.log.Info(text, "lease", s.o.leader.name, "holder", holder)
 }
 
 // before is what happens before each cycle: a new registries.conf is taken into

@@ -12,10 +12,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"reflect"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/api/equality"
 
 	"argocd-image-updater/api/v1alpha1"
 	"argocd-image-updater/internal/argo"
@@ -220,7 +220,7 @@ func (c *Controller) statuses(done Cycle, objects []v1alpha1.ImageUpdater) []v1a
 	for _, u := range objects {
 		key := argo.Key{Namespace: u.Namespace, Name: u.Name}
 		f := finding{object: u, broken: broken[key], ledger: &c.ledger, updated: updated[key], now: c.now()}
-		if status := f.status(); !reflect.DeepEqual(status, u.Status) {
+		if status := f.status(); !equality.Semantic.DeepEqual(status, u.Status) {
 			u.Status = status
 			out = append(out, u)
 		}

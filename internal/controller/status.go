@@ -3,11 +3,11 @@ package controller
 import (
 	"cmp"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -61,7 +61,7 @@ func (f finding) status() v1alpha1.ImageUpdaterStatus {
 	f.recent(&s)
 	f.conditions(&s, t)
 	s = s.Fit()
-	if reflect.DeepEqual(s, old) && old.LastCheckedAt != nil && f.now.Sub(old.LastCheckedAt.Time) < statusAge {
+	if equality.Semantic.DeepEqual(s, old) && old.LastCheckedAt != nil && f.now.Sub(old.LastCheckedAt.Time) < statusAge {
 		return old
 	}
 	s.LastCheckedAt = at(f.now)
@@ -151,10 +151,10 @@ func (f finding) conditions(s *v1alpha1.ImageUpdaterStatus, t tally) {
 		})
 	}
 	summary := fmt.Sprintf("%d applications with %d images: %d failed, %d waiting.", t.applications, t.images, t.failed, t.waiting)
-	set(conditionReconciling, metav1.ConditionFalse, reasonIdle, "Last check completed. Awaiting next cycle.")
 	switch {
 	case f.broken != nil:
 		set(conditionReady, metav1.ConditionFalse, reasonFailed, f.broken.Error())
+		set(conditionReconciling, metav1.ConditionFalse, reasonIdle, "Last check completed. Awaiting next cycle.")
 		set(conditionStalled, metav1.ConditionTrue, reasonInvalidSpec, f.broken.Error())
 		set(conditionError, metav1.ConditionTrue, reasonError, f.broken.Error())
 		return
@@ -165,6 +165,7 @@ func (f finding) conditions(s *v1alpha1.ImageUpdaterStatus, t tally) {
 		set(conditionReady, metav1.ConditionTrue, reasonSucceeded, summary)
 		set(conditionError, metav1.ConditionFalse, reasonNoErrors, "No errors.")
 	}
+	set(conditionReconciling, metav1.ConditionFalse, reasonIdle, "Last check completed. Awaiting next cycle.")
 	set(conditionStalled, metav1.ConditionFalse, reasonValidSpec, "The spec can be used.")
 }
 

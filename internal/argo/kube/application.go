@@ -53,8 +53,13 @@ func nextApplication(from *json.Decoder) (*object[argo.Application], error) {
 	if err != nil && !errors.As(err, &malformed) {
 		return nil, err
 	}
+	return kept(trimmed(app), err), nil
+}
+
+// kept is an Application as it is kept in memory.
+func kept(app argo.Application, err error) *object[argo.Application] {
 	meta := metav1.ObjectMeta{Namespace: app.Namespace, Name: app.Name, ResourceVersion: app.ResourceVersion}
-	return &object[argo.Application]{ObjectMeta: meta, value: trimmed(app), err: err}, nil
+	return &object[argo.Application]{ObjectMeta: meta, value: app, err: err}
 }
 
 // trimmed leaves out the annotations of others: they can be long, and change
@@ -99,6 +104,9 @@ func (c *Client) Patch(ctx context.Context, p argo.Patch) (argo.Application, err
 		if now.ResourceVersion != p.ResourceVersion {
 			return argo.Application{}, fmt.Errorf("patch application %s: %w: it changed since it was read", p.App, fault.ErrLostRace)
 		}
+	}
+	if err == nil {
+		c.applications.wrote(p.ResourceVersion, kept(app, nil))
 	}
 	return app, err
 }

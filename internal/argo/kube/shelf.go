@@ -35,6 +35,16 @@ func (s *shelf[T]) Add(obj any) error {
 	return nil
 }
 
+// swap puts what we wrote ourselves in place of what we wrote it from, if that is
+// still there. It is no change to be told: the watch tells the same once more.
+func (s *shelf[T]) swap(version string, o *object[T]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.objects[o.key()]; old != nil && old.ResourceVersion == version {
+		s.objects[o.key()] = o
+	}
+}
+
 // Update is Add.
 func (s *shelf[T]) Update(obj any) error { return s.Add(obj) }
 

@@ -102,6 +102,15 @@ func (t *table[T]) kept() (objects []*object[T], ok bool) {
 	return objects, len(t.shelves) > 0
 }
 
+// wrote takes in an object that we made from another version of it.
+func (t *table[T]) wrote(version string, o *object[T]) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.shelves {
+		s.swap(version, o)
+	}
+}
+
 // read lists the objects of all namespaces.
 func (t *table[T]) read(ctx context.Context) ([]*object[T], error) {
 	var objects []*object[T]
