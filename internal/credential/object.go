@@ -127,7 +127,7 @@ func (o Object) web(login Git) (Git, error) {
 		return Git{}, err
 	}
 	switch what, other := o.exchanged(); {
-	case o.has(keyBearer) && !(basic && o.has(keyPassword)):
+	case o.has(keyBearer) && (!basic || !o.has(keyPassword)):
 		login.Bearer = o.text(keyBearer)
 	case o.has(keyPassword):
 		login.Username, login.Password = trimNewline(string(o.Data[keyUsername])), trimNewline(string(o.Data[keyPassword]))

@@ -99,7 +99,7 @@ func TestRepositoriesFindMixes(t *testing.T) {
 	if want := "secret argocd/creds with the settings of argocd/repo"; login.From != want {
 		t.Errorf("from %q, want %q", login.From, want)
 	}
-	if again := r.Find("https://git.corp/other", ""); len(again.Data) != 5 || again.HasLogin(url) == false {
+	if again := r.Find("https://git.corp/other", ""); len(again.Data) != 5 || !again.HasLogin(url) {
 		t.Error("the template was changed")
 	}
 }
