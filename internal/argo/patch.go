@@ -15,7 +15,7 @@ type Patch struct {
 
 // Op is one operation of a JSON Patch (RFC 6902).
 type Op struct {
-	Op    string `json:"op"`   // "add" or "replace"
+	Op    string `json:"op"`   // "add", "replace" or "test"
 	Path  string `json:"path"` // a JSON Pointer (RFC 6901)
 	Value any    `json:"value"`
 }

@@ -29,6 +29,8 @@ type Cluster interface {
 	ImageUpdaters(ctx context.Context) ([]v1alpha1.ImageUpdater, error)
 	// WriteStatus writes the status of the object and nothing else of it.
 	WriteStatus(ctx context.Context, u v1alpha1.ImageUpdater) error
+	// Release takes v1alpha1.Finalizer off the object, if it is there.
+	Release(ctx context.Context, u v1alpha1.ImageUpdater) error
 	Event(ctx context.Context, e Event) error
 }
 
@@ -133,6 +135,7 @@ func (c *Controller) Cycle(ctx context.Context, poked []update.Poke) Cycle {
 	done := Cycle{Began: c.now(), Pokes: poked}
 	objects, rules, err := c.rules(ctx)
 	done.Rules = rules
+	c.release(ctx, objects)
 	if err == nil {
 		done.Plans, err = c.Updater.Plan(ctx, update.Selection{Rules: rules, Pokes: poked})
 	}
@@ -164,8 +167,25 @@ func (c *Controller) rules(ctx context.Context) ([]v1alpha1.ImageUpdater, settin
 	return objects, settings.CompileRules(objects, c.Updater.Options.Defaults), nil
 }
 
-// maxTold bounds how many statuses and events are written at once.
+// maxTold bounds how many objects and events are written at once.
 const maxTold = 10
+
+// release lets ImageUpdaters be deleted that the incumbent has put its finalizer
+// on: nobody else takes it off.
+func (c *Controller) release(ctx context.Context, objects []v1alpha1.ImageUpdater) {
+	if c.Options.DryRun {
+		return
+	}
+	var g errgroup.Group
+	g.SetLimit(maxTold)
+	for _, u := range objects {
+		g.Go(func() error {
+			c.trouble(fmt.Sprintf("take the finalizer %s off ImageUpdater %s/%s", v1alpha1.Finalizer, u.Namespace, u.Name), c.Cluster.Release(ctx, u))
+			return nil
+		})
+	}
+	_ = g.Wait() // the functions return no error: each was reported
+}
 
 // tell writes what is new into statuses and events. What cannot be written is
 // trouble, and written when the next cycle finds it still to be so.
@@ -218,6 +238,9 @@ func (c *Controller) statuses(done Cycle, objects []v1alpha1.ImageUpdater) []v1a
 	}
 	var out []v1alpha1.ImageUpdater
 	for _, u := range objects {
+		if u.DeletionTimestamp != nil {
+			continue // it says nothing any more, and may be gone by now
+		}
 		key := argo.Key{Namespace: u.Namespace, Name: u.Name}
 		f := finding{object: u, broken: broken[key], ledger: &c.ledger, updated: updated[key], now: c.now()}
 		if status := f.status(); !equality.Semantic.DeepEqual(status, u.Status) {

@@ -140,7 +140,7 @@ var (
 		"applications: get list patch watch",
 		"events: create patch",
 		"imageupdaters/status: patch",
-		"imageupdaters: get list watch",
+		"imageupdaters: get list patch watch",
 	}
 	rightsAtHome = []string{
 		"applications: get list patch watch",
@@ -148,7 +148,7 @@ var (
 		"configmaps: get list watch",
 		"events: create patch",
 		"imageupdaters/status: patch",
-		"imageupdaters: get list watch",
+		"imageupdaters: get list patch watch",
 		"leases: create get update",
 		"secrets: get list watch",
 	}

@@ -13,6 +13,7 @@ var (
 	rightsEverywhere = []string{
 		"argocd-image-updater.argoproj.io/imageupdaters get",
 		"argocd-image-updater.argoproj.io/imageupdaters list",
+		"argocd-image-updater.argoproj.io/imageupdaters patch",
 		"argocd-image-updater.argoproj.io/imageupdaters watch",
 		"argocd-image-updater.argoproj.io/imageupdaters/status patch",
 		"argoproj.io/applications get",

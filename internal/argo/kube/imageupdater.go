@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"argocd-image-updater/api/v1alpha1"
 	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/fault"
 )
 
 func imageUpdaters() kind[v1alpha1.ImageUpdater] {
@@ -47,5 +49,23 @@ func (c *Client) WriteStatus(ctx context.Context, u v1alpha1.ImageUpdater) error
 	// A merge patch would leave what is no longer there.
 	ops := []argo.Op{{Op: "add", Path: "/status", Value: u.Status}}
 	_, err := c.api.call(ctx, t, &payload{string(types.JSONPatchType), ops})
+	return err
+}
+
+// Release takes v1alpha1.Finalizer off an ImageUpdater, so that it can be
+// deleted; other finalizers stay. It is refused if the finalizers are no longer
+// those of u. That the object is gone, or has no such finalizer, is no error.
+func (c *Client) Release(ctx context.Context, u v1alpha1.ImageUpdater) error {
+	if !slices.Contains(u.Finalizers, v1alpha1.Finalizer) {
+		return nil
+	}
+	const path = "/metadata/finalizers"
+	rest := slices.DeleteFunc(slices.Clone(u.Finalizers), func(name string) bool { return name == v1alpha1.Finalizer })
+	t := target{verb: "patch", resource: c.updaters.resource, namespace: u.Namespace, name: u.Name}
+	ops := []argo.Op{{Op: "test", Path: path, Value: u.Finalizers}, {Op: "replace", Path: path, Value: rest}}
+	_, err := c.api.call(ctx, t, &payload{string(types.JSONPatchType), ops})
+	if errors.Is(err, fault.ErrNotFound) {
+		return nil
+	}
 	return err
 }

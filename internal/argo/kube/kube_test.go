@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"argocd-image-updater/api/v1alpha1"
 	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/argo/argotest"
 	"argocd-image-updater/internal/fault"
@@ -428,6 +429,37 @@ func TestWriteStatus(t *testing.T) {
 	s.remove("imageupdaters", key)
 	if err := c.WriteStatus(t.Context(), u); !errors.Is(err, fault.ErrNotFound) {
 		t.Error(err)
+	}
+}
+
+// The finalizer of the incumbent is taken off, and no other, and only from what
+// was read.
+func TestRelease(t *testing.T) {
+	s := startServer(t)
+	c := s.client(Options{})
+	key := argo.Key{Namespace: "team", Name: "b"}
+	put := func(finalizers string) v1alpha1.ImageUpdater {
+		s.put(strings.Replace(imageUpdater("team", "b", "*"), "namespace: team", "namespace: team, finalizers: ["+finalizers+"]", 1))
+		found, err := c.ImageUpdaters(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found[0]
+	}
+	if err := c.Release(t.Context(), put("example.com/theirs")); err != nil || s.count("patch") != 0 {
+		t.Errorf("%d patches of an object without our finalizer: %v", s.count("patch"), err)
+	}
+	u := put("example.com/theirs, " + v1alpha1.Finalizer + ", example.com/last")
+	if err := c.Release(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := text(at(s.get("imageupdaters", key), "metadata")["finalizers"]), `["example.com/theirs","example.com/last"]`; got != want {
+		t.Errorf("finalizers %s, want %s", got, want)
+	}
+	wantError(t, c.Release(t.Context(), u), fault.ErrRefused, "patch imageupdaters.argocd-image-updater.argoproj.io team/b: refused", "test failed")
+	s.remove("imageupdaters", key)
+	if err := c.Release(t.Context(), u); err != nil {
+		t.Errorf("the object is gone: %v", err)
 	}
 }
 

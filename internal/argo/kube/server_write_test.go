@@ -60,7 +60,7 @@ func (s *server) servePatch(w http.ResponseWriter, r *http.Request, q request) {
 	respond(w, http.StatusOK, s.store(q.resource, now))
 }
 
-// jsonPatch applies add and replace of RFC 6902.
+// jsonPatch applies add, replace and test of RFC 6902.
 func jsonPatch(o raw, patch []byte) error {
 	var ops []struct {
 		Op    string
@@ -72,7 +72,7 @@ func jsonPatch(o raw, patch []byte) error {
 	}
 	for _, op := range ops {
 		steps := strings.Split(op.Path, "/")
-		if steps[0] != "" || op.Op != "add" && op.Op != "replace" {
+		if steps[0] != "" || !slices.Contains([]string{"add", "replace", "test"}, op.Op) {
 			return fmt.Errorf("%s %q is no operation", op.Op, op.Path)
 		}
 		if _, err := place(o, steps[1:], op.Op, op.Value); err != nil {
@@ -89,8 +89,11 @@ func place(parent any, path []string, op string, value any) (any, error) {
 	case raw:
 		child, there := parent[step]
 		if len(path) == 1 {
-			if op == "replace" && !there {
+			if op != "add" && !there {
 				return nil, errors.New("missing value")
+			}
+			if op == "test" && text(child) != text(value) {
+				return nil, errors.New("test failed")
 			}
 			parent[step] = value
 			return parent, nil
