@@ -180,7 +180,7 @@ func (c *Controller) release(ctx context.Context, objects []v1alpha1.ImageUpdate
 	g.SetLimit(maxTold)
 	for _, u := range objects {
 		g.Go(func() error {
-			c.trouble(fmt.Sprintf("take the finalizer %s off ImageUpdater %s/%s", v1alpha1.Finalizer, u.Namespace, u.Name), c.Cluster.Release(ctx, u))
+			c.trouble(ctx, fmt.Sprintf("take the finalizer %s off ImageUpdater %s/%s", v1alpha1.Finalizer, u.Namespace, u.Name), c.Cluster.Release(ctx, u))
 			return nil
 		})
 	}
@@ -208,21 +208,22 @@ func (c *Controller) tell(ctx context.Context, done Cycle, objects []v1alpha1.Im
 	g.SetLimit(maxTold)
 	for _, u := range c.statuses(done, objects) {
 		g.Go(func() error {
-			c.trouble(fmt.Sprintf("write the status of ImageUpdater %s/%s", u.Namespace, u.Name), c.Cluster.WriteStatus(ctx, u))
+			c.trouble(ctx, fmt.Sprintf("write the status of ImageUpdater %s/%s", u.Namespace, u.Name), c.Cluster.WriteStatus(ctx, u))
 			return nil
 		})
 	}
 	for _, e := range c.events(changes, objects, brokenRules(done.Rules), cold) {
 		g.Go(func() error {
-			c.trouble(fmt.Sprintf("write an event of %s %s", e.Kind, e.Object), c.Cluster.Event(ctx, e))
+			c.trouble(ctx, fmt.Sprintf("write an event of %s %s", e.Kind, e.Object), c.Cluster.Event(ctx, e))
 			return nil
 		})
 	}
 	_ = g.Wait() // the functions return no error: each was reported
 }
 
-func (c *Controller) trouble(what string, err error) {
-	if err != nil {
+// trouble reports an error, unless it is that the program ends.
+func (c *Controller) trouble(ctx context.Context, what string, err error) {
+	if err != nil && ctx.Err() == nil {
 		c.Report.Trouble(what, err)
 	}
 }
