@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/argo/kube"
 	"argocd-image-updater/internal/controller"
 	"argocd-image-updater/internal/metrics"
@@ -149,10 +150,7 @@ func (s *service) forever(ctx context.Context) error {
 		return err
 	}
 	defer ports.Close()
-	lead, err := s.lead()
-	if err != nil {
-		return err
-	}
+	lead := s.lead()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return ports.Serve(ctx) })
 	if w := s.c.source.watched; w != nil {
@@ -199,21 +197,18 @@ func (s *service) synced(ctx context.Context) bool {
 }
 
 // lead gives what runs cycles for as long as this replica may.
-func (s *service) lead() (func(ctx context.Context), error) {
+func (s *service) lead() func(ctx context.Context) {
 	access := s.c.source.access
 	if access == nil || s.c.source.cluster == nil || !s.o.leader.elect {
 		s.metrics.Lead()
-		return s.Run, nil
+		return s.Run
 	}
 	s.name = identity()
+	lease := argo.Key{Namespace: cmp.Or(s.o.leader.namespace, access.Namespace, s.o.source.namespace), Name: s.o.leader.name}
 	election := controller.Election{
-		Config: access.Config, Namespace: cmp.Or(s.o.leader.namespace, access.Namespace, s.o.source.namespace),
-		Name: s.o.leader.name, Identity: s.name, Changed: s.leads,
+		Leases: leases{s.c.source.cluster.Lease(lease)}, Identity: s.name, Changed: s.leads, Waiting: s.waits,
 	}
-	leader, err := election.Join()
-	if err != nil {
-		return nil, err
-	}
+	leader := election.Join()
 	s.Updater.MayWrite = leader.MayWrite
 	return func(ctx context.Context) {
 		s.health.StandBy()
@@ -224,7 +219,7 @@ func (s *service) lead() (func(ctx context.Context), error) {
 			s.metrics.StandBy()
 			s.health.StandBy()
 		})
-	}, nil
+	}
 }
 
 // identity is unlike that of any other replica: the Pod's name, and what tells
@@ -244,6 +239,19 @@ func (s *service) leads(holder string) {
 		text = "Holding the Lease"
 	}
 	s.log.Info(text, "lease", s.o.leader.name, "holder", holder)
+}
+
+// waits tells of a Lease that cannot be had, once for as long as the reason
+// stays of one class.
+func (s *service) waits(err error) {
+	s.health.Waiting(err)
+	class := ""
+	if err != nil {
+		class = classify(err)
+	}
+	if level := s.report.once("lease", class, slog.LevelError); err != nil {
+		s.log.Log(context.Background(), level, "Could not look at the Lease, so this replica updates nothing", "error", err)
+	}
 }
 
 // before is what happens before each cycle: a new registries.conf is taken into

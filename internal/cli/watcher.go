@@ -114,3 +114,17 @@ func classNames() []string {
 func quietKubernetes(log *slog.Logger) {
 	klog.SetSlogLogger(slog.New(lowered{log.Handler()}))
 }
+
+// leases speaks the words of the controller to a Lease of the cluster.
+type leases struct{ lease *kube.Lease }
+
+// Get implements controller.Leases.
+func (l leases) Get(ctx context.Context) (controller.Lease, error) {
+	r, err := l.lease.Get(ctx)
+	return controller.Lease(r), err
+}
+
+// Put implements controller.Leases.
+func (l leases) Put(ctx context.Context, r controller.Lease) error {
+	return l.lease.Put(ctx, kube.LeaseRecord(r))
+}

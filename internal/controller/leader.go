@@ -4,120 +4,236 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
+	"math/rand/v2"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/leaderelection"
-	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"argocd-image-updater/internal/fault"
 )
 
-// Election is a Lease that replicas compete for.
+// Election is what replicas compete with.
 type Election struct {
-	Config    *rest.Config
-	Namespace string // of the Lease
-	Name      string
-	Identity  string // of this replica; unlike that of any other
+	Leases   Leases
+	Identity string // of this replica; unlike that of any other
 	// Duration is how long the leader may be silent before another takes over;
 	// 0 is 15 s.
 	Duration time.Duration
 	// Changed is told who leads; nil is not told.
 	Changed func(identity string)
+	// Waiting is told, after each look at the Lease that did not win it, nil if
+	// another replica holds it, or else why it could not be had; nil is not told.
+	Waiting func(err error)
 }
-
-// margin is how long before the end of its Lease a leader stops to write: a
-// write that has begun must have ended when another takes over.
-const margin = 5 * time.Second
 
 // errNotLeader: another replica writes.
 var errNotLeader = errors.New("this replica does not hold the Lease any more")
 
 // Leader is a replica that competes for a Lease.
+//
+// All time is counted on this replica's own clock, so that no two clocks need
+// agree. The holder counts from before its last renewal was sent, the others
+// from when they saw it: whatever happens to requests and answers on their way,
+// the holder's time is over first.
 type Leader struct {
-	elector *leaderelection.LeaderElector
-	terms   chan context.Context
+	Election
+
+	lease  Lease     // as it was seen last; of the goroutine of Run
+	seen   time.Time // when what it says changed last
+	leader string    // as Changed was told last
+
+	mu    sync.Mutex
+	until time.Time // writes may begin before this; zero while not leading
 }
 
-// Join prepares to compete. Nothing is asked of the API server yet.
-func (e Election) Join() (*Leader, error) {
-	client, err := coordination.NewForConfig(e.Config)
-	if err != nil {
-		return nil, fmt.Errorf("leader election: %w", err)
+// Join prepares to compete. Nobody is asked anything yet.
+func (e Election) Join() *Leader {
+	e.Duration = cmp.Or(e.Duration, 15*time.Second)
+	if e.Changed == nil {
+		e.Changed = func(string) {}
 	}
-	duration := cmp.Or(e.Duration, 15*time.Second)
-	l := &Leader{terms: make(chan context.Context)}
-	l.elector, err = leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: &resourcelock.LeaseLock{
-			LeaseMeta:  metav1.ObjectMeta{Namespace: e.Namespace, Name: e.Name},
-			Client:     client,
-			LockConfig: resourcelock.ResourceLockConfig{Identity: e.Identity},
-		},
-		LeaseDuration: duration, RenewDeadline: duration * 2 / 3, RetryPeriod: duration * 2 / 15,
-		ReleaseOnCancel: true,
-		Name:            e.Name,
-		Callbacks: leaderelection.LeaderCallbacks{
-			OnStartedLeading: l.begin,
-			OnStoppedLeading: func() {},
-			OnNewLeader:      e.Changed,
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("leader election: %w", err)
+	if e.Waiting == nil {
+		e.Waiting = func(error) {}
 	}
-	return l, nil
+	return &Leader{Election: e}
 }
 
-// begin hands a term to Run, unless it ends before the work of the last one has.
-func (l *Leader) begin(term context.Context) {
-	select {
-	case l.terms <- term:
-	case <-term.Done():
-	}
-}
+// retry is the time between two looks at the Lease.
+func (l *Leader) retry() time.Duration { return l.Duration * 2 / 15 }
+
+// margin is how long before the end of its Lease a leader stops to write: a
+// write that has begun must have ended when another takes over. Of 15 s it is
+// 5 s, and update.Options.Grace has to be shorter.
+func (l *Leader) margin() time.Duration { return l.Duration / 3 }
 
 // Run competes until the context ends. It works whenever it leads, and one term
-// never overlaps the next. The Lease is given up after the work has ended, so
-// that what was begun is not continued beside a new leader.
+// never overlaps the next: the context of the work ends a margin before others
+// may take the Lease. The Lease is given up after the work has ended, so that
+// what was begun is not continued beside a new leader.
 func (l *Leader) Run(ctx context.Context, work func(ctx context.Context)) {
-	holding, release := context.WithCancel(context.WithoutCancel(ctx))
-	var g errgroup.Group
-	g.Go(func() error {
-		for holding.Err() == nil {
-			l.elector.Run(holding)
-		}
-		return nil
-	})
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case term := <-l.terms:
-			working, stop := context.WithCancel(ctx)
-			detach := context.AfterFunc(term, stop)
-			work(working)
-			detach()
-			stop()
-		}
+	for l.acquire(ctx) {
+		l.lead(ctx, work)
 	}
-	release()
-	_ = g.Wait() // the function returns no error
 }
-
-// Leads reports whether this replica is the leader.
-func (l *Leader) Leads() bool { return l.elector.IsLeader() }
 
 // MayWrite is an error unless this replica holds the Lease, and for long enough
 // to end a write that begins now.
 func (l *Leader) MayWrite(context.Context) error {
-	if !l.elector.IsLeader() {
+	if !time.Now().Before(l.end()) {
 		return errNotLeader
 	}
-	// Check is for a watchdog and allows a Lease to be late; here it has to be
-	// early.
-	if err := l.elector.Check(-margin); err != nil {
-		return fmt.Errorf("%w: %w", errNotLeader, err)
-	}
 	return nil
+}
+
+// acquire waits for the Lease; false if the context ended first.
+func (l *Leader) acquire(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		won, err := l.try(ctx)
+		if won {
+			return true
+		}
+		if ctx.Err() == nil {
+			l.Waiting(err)
+		}
+		// Replicas that were started at once do not ask at once.
+		pause(ctx, l.retry()+rand.N(l.retry()/2))
+	}
+	return false
+}
+
+// try takes the Lease if nobody holds it, or if its holder was silent for too
+// long.
+func (l *Leader) try(ctx context.Context) (won bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, l.margin())
+	defer cancel()
+	if err := l.look(ctx); err != nil {
+		return false, err
+	}
+	silent := time.Since(l.seen) > cmp.Or(l.lease.Duration, l.Duration)
+	if l.lease.Holder != "" && l.lease.Holder != l.Identity && !silent {
+		return false, nil
+	}
+	next := l.lease
+	next.Acquired = time.Now()
+	if next.Holder != l.Identity && !l.lease.Acquired.IsZero() {
+		next.Transitions++
+	}
+	err = l.renew(ctx, next)
+	if errors.Is(err, fault.ErrLostRace) {
+		return false, nil // another was faster
+	}
+	return err == nil, err
+}
+
+// lead works for a term.
+func (l *Leader) lead(ctx context.Context, work func(ctx context.Context)) {
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	// While the work winds down the Lease is still kept.
+	keeping, rest := context.WithCancel(context.WithoutCancel(ctx))
+	defer rest()
+	var g errgroup.Group
+	g.Go(func() error {
+		defer stop()
+		l.keep(keeping)
+		return nil
+	})
+	work(working)
+	rest()
+	_ = g.Wait() // the function returns no error
+	l.extend(time.Time{})
+	l.release(context.WithoutCancel(ctx))
+}
+
+// keep renews the Lease until the context ends, another has it, or the time to
+// write is over.
+func (l *Leader) keep(ctx context.Context) {
+	for {
+		term, cancel := context.WithDeadline(ctx, l.end())
+		pause(term, l.retry())
+		err := l.renew(term, l.lease)
+		if errors.Is(err, fault.ErrLostRace) {
+			// An earlier renewal may have arrived although nobody said so.
+			err = l.look(term)
+		}
+		over := term.Err() != nil
+		cancel()
+		if over || err == nil && l.lease.Holder != l.Identity {
+			return
+		}
+	}
+}
+
+// look reads the Lease; one that is not there is held by nobody.
+func (l *Leader) look(ctx context.Context) error {
+	lease, err := l.Leases.Get(ctx)
+	if err != nil && !errors.Is(err, fault.ErrNotFound) {
+		return err
+	}
+	l.see(lease)
+	return nil
+}
+
+// renew writes the Lease as our own.
+func (l *Leader) renew(ctx context.Context, next Lease) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	began := time.Now()
+	next.Holder, next.Duration, next.Renewed = l.Identity, l.Duration, began
+	if err := l.Leases.Put(ctx, next); err != nil {
+		return err
+	}
+	l.see(next)
+	l.extend(began.Add(l.Duration - l.margin()))
+	return nil
+}
+
+// release gives the Lease up, if it is still ours, so that nobody has to wait
+// for its end. If that fails it ends by itself.
+func (l *Leader) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, l.margin())
+	defer cancel()
+	if err := l.look(ctx); err != nil || l.lease.Holder != l.Identity {
+		return
+	}
+	free := l.lease
+	// A second is the shortest that the API server admits.
+	free.Holder, free.Duration, free.Renewed = "", time.Second, time.Now()
+	if l.Leases.Put(ctx, free) == nil {
+		l.see(free)
+	}
+}
+
+// see takes in what the Lease says.
+func (l *Leader) see(now Lease) {
+	if now != l.lease || l.seen.IsZero() {
+		l.lease, l.seen = now, time.Now()
+	}
+	if now.Holder != "" && now.Holder != l.leader {
+		l.leader = now.Holder
+		l.Changed(now.Holder)
+	}
+}
+
+func (l *Leader) extend(until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.until = until
+}
+
+func (l *Leader) end() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.until
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }

@@ -48,7 +48,7 @@ const (
 // would not bring the server back.
 //
 // It is ready if its last look at the Applications succeeded, and while another
-// replica does the work.
+// replica is known to do the work.
 type Health struct {
 	options HealthOptions
 
@@ -90,6 +90,16 @@ func (h *Health) StandBy() {
 	defer h.mu.Unlock()
 	h.enter(standing)
 	h.unready = nil
+}
+
+// Waiting tells, while another replica does the work, why that is not known to
+// be so; nil if it is.
+func (h *Health) Waiting(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.phase == standing {
+		h.unready = err
+	}
 }
 
 // Begin tells that a cycle begins. Whether the program is ready stays as it was.

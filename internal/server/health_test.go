@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"argocd-image-updater/internal/fault"
 	"argocd-image-updater/internal/server"
 )
 
@@ -32,6 +33,8 @@ func TestHealth(t *testing.T) {
 	fail := func(h *server.Health) { h.End(down) }
 	prepare := func(h *server.Health) { h.Prepare("waiting for the caches") }
 	wait := func(*server.Health) {}
+	denied := func(h *server.Health) { h.Waiting(fault.ErrDenied) }
+	held := func(h *server.Health) { h.Waiting(nil) }
 	const starting, caches, failed = "starting", "waiting for the caches", "the last cycle failed: list applications: connection refused"
 
 	for name, steps := range map[string][]step{
@@ -82,6 +85,16 @@ func TestHealth(t *testing.T) {
 			{time.Second, wait,
 				"stuck: the last cycle ended 6m1s ago and the next has not begun; they come every 1m0s",
 				"stuck: the last cycle ended 6m1s ago and the next has not begun; they come every 1m0s", ""},
+		},
+		"standing by without the Lease": {
+			{0, begin, ok, starting, ""},
+			{0, end, ok, ok, ""},
+			{0, standBy, ok, ok, ""},
+			{time.Second, denied, ok, "denied", "nobody may be leading"},
+			{time.Second, held, ok, ok, ""},
+			{time.Second, denied, ok, "denied", ""},
+			{time.Second, end, ok, ok, "a cycle says more"},
+			{0, denied, ok, ok, "it leads"},
 		},
 		"standing by, and taking over": {
 			{0, standBy, ok, ok, ""},

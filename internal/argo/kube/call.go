@@ -190,6 +190,8 @@ func method(verb string) string {
 		return http.MethodPatch
 	case "create":
 		return http.MethodPost
+	case "update":
+		return http.MethodPut
 	}
 	return http.MethodGet
 }
