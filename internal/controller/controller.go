@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -59,6 +60,13 @@ type Cycle struct {
 
 // Partial reports whether the cycle was about a part of the fleet only.
 func (c Cycle) Partial() bool { return len(c.Pokes) > 0 }
+
+// about reports whether the cycle would have found an owner if it were there.
+func (c Cycle) about(o owner) bool {
+	return !c.Partial() || slices.ContainsFunc(c.Pokes, func(p update.Poke) bool {
+		return p.App == o.app || p.ImageUpdater != argo.Key{} && p.ImageUpdater == o.imageUpdater
+	})
+}
 
 // Options of a Controller.
 type Options struct {
@@ -132,12 +140,12 @@ func (c *Controller) Cycle(ctx context.Context, poked []update.Poke) Cycle {
 	if c.Options.Before != nil {
 		c.Options.Before()
 	}
-	done := Cycle{Began: c.now(), Pokes: poked}
+	done := Cycle{Began: c.now(), Pokes: c.ledger.widen(poked)}
 	objects, rules, err := c.rules(ctx)
 	done.Rules = rules
 	c.release(ctx, objects)
 	if err == nil {
-		done.Plans, err = c.Updater.Plan(ctx, update.Selection{Rules: rules, Pokes: poked})
+		done.Plans, err = c.Updater.Plan(ctx, update.Selection{Rules: rules, Pokes: done.Pokes})
 	}
 	if err != nil {
 		done.Err, done.Took = err, c.now().Sub(done.Began)

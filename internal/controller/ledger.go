@@ -3,6 +3,7 @@ package controller
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -57,8 +58,7 @@ type change struct {
 }
 
 // enter takes over what a cycle found and tells what that changed, in the order
-// of the owners. After a cycle over the whole fleet, accounts that it did not
-// find are closed.
+// of the owners. Accounts that the cycle looked for and did not find are closed.
 func (l *ledger) enter(found []plan.Plan, outcomes []plan.Outcome, c Cycle) []change {
 	fresh := map[owner]*change{}
 	for _, p := range found {
@@ -74,9 +74,10 @@ func (l *ledger) enter(found []plan.Plan, outcomes []plan.Outcome, c Cycle) []ch
 			ch.note(out, c.Began)
 		}
 	}
-	if !c.Partial() || l.accounts == nil {
+	if l.accounts == nil {
 		l.accounts = map[owner]account{}
 	}
+	maps.DeleteFunc(l.accounts, func(o owner, _ account) bool { return fresh[o] == nil && c.about(o) })
 	changes := make([]change, 0, len(fresh))
 	for o, ch := range fresh {
 		l.accounts[o] = ch.after
@@ -162,6 +163,20 @@ func (l *ledger) of(imageUpdater argo.Key) []owner {
 	}
 	slices.SortFunc(out, owner.compare)
 	return out
+}
+
+// widen adds to pokes the Applications that the ImageUpdaters among them have
+// governed so far: each may have left one.
+func (l *ledger) widen(pokes []update.Poke) []update.Poke {
+	for _, p := range slices.Clone(pokes) {
+		if p.ImageUpdater == (argo.Key{}) {
+			continue
+		}
+		for _, o := range l.of(p.ImageUpdater) {
+			pokes = append(pokes, update.Poke{App: o.app})
+		}
+	}
+	return pokes
 }
 
 // recall takes over what the status of an ImageUpdater remembers from before
