@@ -179,6 +179,8 @@ func notLive(img image.Ref, closest []string, n int) string {
 		s += fmt.Sprintf("; it runs %q", closest)
 	case n == 0:
 		s += "; its status lists no image at all"
+	case n == 1:
+		s += "; the one image that it runs does not come close"
 	default:
 		s += fmt.Sprintf("; none of its %d images comes close", n)
 	}
