@@ -37,7 +37,8 @@ type Options struct {
 	// namespaces.
 	Namespace string
 	// Namespaces are where Applications and ImageUpdaters are looked for; none
-	// is all.
+	// is all. If some of them are forbidden, that is a problem and the others
+	// are looked into.
 	Namespaces []string
 	// Names are globs, as in path.Match, one of which an Application's name has
 	// to match; none admits all.
@@ -161,8 +162,9 @@ func (c *Client) ImageUpdaters(ctx context.Context) ([]v1alpha1.ImageUpdater, er
 }
 
 // Problems are the objects that were left out of the last List or ImageUpdaters
-// because they are not as they should be; and, while Watch runs, why what is in
-// memory may be old. The others are not concerned.
+// because they are not as they should be, and the namespaces because they are
+// forbidden; and, while Watch runs, why what is in memory may be old. All else is
+// not concerned.
 func (c *Client) Problems() []error {
 	problems := slices.Concat(c.applications.troubles(), c.projects.troubles(), c.updaters.troubles())
 	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })

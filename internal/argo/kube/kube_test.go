@@ -206,6 +206,32 @@ func wantError(t *testing.T, err, fact error, texts ...string) {
 	}
 }
 
+// One of several namespaces that is forbidden does not hide the others.
+func TestSomeNamespacesDenied(t *testing.T) {
+	s := startServer(t)
+	s.put(application("shop", "web"))
+	s.put(application("team", "web"))
+	s.forbidden = []string{"list applications team", "watch applications team"}
+	c := s.client(Options{Namespaces: []string{"shop", "team"}})
+	check := func(how string) {
+		t.Helper()
+		if diff := cmp.Diff([]string{"shop/web"}, listed(t, c)); diff != "" {
+			t.Error(how, diff)
+		}
+		if problems := c.Problems(); len(problems) != 1 || !errors.Is(problems[0], fault.ErrDenied) || !strings.Contains(problems[0].Error(), "applications.argoproj.io in namespace team: denied") {
+			t.Error(how, problems)
+		}
+	}
+	check("listed")
+	follow(t, c)
+	eventually(t, "refused", func() bool { return len(c.Problems()) > 0 })
+	s.set(func() { s.asked = nil })
+	check("watched")
+	if n := s.count("list applications shop"); n > 0 {
+		t.Errorf("what is in memory was asked for %d times", n)
+	}
+}
+
 func TestApplicationsNotInstalled(t *testing.T) {
 	s := startServer(t)
 	s.unknown = []string{"applications"}

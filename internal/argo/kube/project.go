@@ -58,7 +58,7 @@ func (c *Client) known(ctx context.Context) *cycle {
 		return c.cycle
 	}
 	found := &cycle{projects: map[string]*object[argo.Project]{}}
-	objects, err := c.projects.everything(ctx)
+	objects, _, err := c.projects.everything(ctx)
 	found.err = err
 	for _, o := range objects {
 		found.projects[o.Name] = o

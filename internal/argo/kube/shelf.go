@@ -104,14 +104,14 @@ func (s *shelf[T]) differ(old, now *object[T]) bool {
 	return !s.same(old, now)
 }
 
-// appendTo appends the objects; not ok if they are not all there are.
-func (s *shelf[T]) appendTo(objects []*object[T]) (all []*object[T], ok bool) {
+// appendTo appends the objects.
+func (s *shelf[T]) appendTo(objects []*object[T]) []*object[T] {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, o := range s.objects {
 		objects = append(objects, o)
 	}
-	return objects, s.full
+	return objects
 }
 
 // tell keeps why objects do not follow the server; nil if they do.

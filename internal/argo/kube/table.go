@@ -55,19 +55,18 @@ type table[T any] struct {
 
 	mu       sync.Mutex
 	shelves  []*shelf[T] // one for each namespace while watching; else none
-	problems []error     // with single objects, when all was called last
+	problems []error     // with single objects and namespaces, when all was called last
 }
 
 // all are the usable objects, sorted by key. The others become the table's
 // problems.
 func (t *table[T]) all(ctx context.Context) ([]T, error) {
-	objects, err := t.everything(ctx)
+	objects, problems, err := t.everything(ctx)
 	if err != nil {
 		return nil, err
 	}
 	slices.SortFunc(objects, func(a, b *object[T]) int { return a.key().Compare(b.key()) })
 	values := make([]T, 0, len(objects))
-	var problems []error
 	for _, o := range objects {
 		if o.err != nil {
 			problems = append(problems, o.err)
@@ -82,24 +81,27 @@ func (t *table[T]) all(ctx context.Context) ([]T, error) {
 }
 
 // everything is all objects, in any order: from memory if that is complete, else
-// from the server.
-func (t *table[T]) everything(ctx context.Context) ([]*object[T], error) {
+// from the server. Namespaces that we may not look into are problems, unless
+// they are all there are.
+func (t *table[T]) everything(ctx context.Context) (objects []*object[T], problems []error, err error) {
 	if objects, ok := t.kept(); ok {
-		return objects, nil
+		return objects, nil, nil // why it is not more is told by troubles
 	}
 	return t.read(ctx)
 }
 
-// kept is what is in memory; not ok if that is not all.
+// kept is what is in memory; not ok if that is not all we may see.
 func (t *table[T]) kept() (objects []*object[T], ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range t.shelves {
-		if objects, ok = s.appendTo(objects); !ok {
+		full, err := s.state()
+		if !full && !errors.Is(err, fault.ErrDenied) {
 			return nil, false
 		}
+		objects, ok = s.appendTo(objects), ok || full
 	}
-	return objects, len(t.shelves) > 0
+	return objects, ok
 }
 
 // wrote takes in an object that we made from another version of it.
@@ -112,16 +114,21 @@ func (t *table[T]) wrote(version string, o *object[T]) {
 }
 
 // read lists the objects of all namespaces.
-func (t *table[T]) read(ctx context.Context) ([]*object[T], error) {
-	var objects []*object[T]
+func (t *table[T]) read(ctx context.Context) (objects []*object[T], denied []error, err error) {
 	for _, namespace := range t.namespaces {
 		found, err := t.readNamespace(ctx, namespace)
-		if err != nil {
-			return nil, err
+		switch {
+		case errors.Is(err, fault.ErrDenied):
+			denied = append(denied, err)
+		case err != nil:
+			return nil, nil, err
 		}
 		objects = append(objects, found...)
 	}
-	return slices.DeleteFunc(objects, func(o *object[T]) bool { return t.admits != nil && !t.admits(o.key()) }), nil
+	if len(denied) == len(t.namespaces) {
+		return nil, nil, denied[0]
+	}
+	return slices.DeleteFunc(objects, func(o *object[T]) bool { return t.admits != nil && !t.admits(o.key()) }), denied, nil
 }
 
 // readNamespace lists one namespace page by page. A list that grew too old

@@ -90,8 +90,10 @@ func (t *table[T]) events(ctx context.Context, namespace string, o metav1.ListOp
 	target := t.target("watch", namespace)
 	body, err := t.api.open(ctx, target, query, nil)
 	t.absent.Store(errors.Is(err, fault.ErrNotFound))
+	if t.narrow(target, err) && o.SendInitialEvents != nil { // else what was listed has to be listed again
+		return t.events(ctx, namespace, o)
+	}
 	if err != nil {
-		t.narrow(target, err) // what was listed is listed again then
 		return nil, err
 	}
 	bounded := &bounded{from: body}

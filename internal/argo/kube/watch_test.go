@@ -271,7 +271,7 @@ func TestWatchDenied(t *testing.T) {
 		t.Error(diff)
 	}
 	problems := c.Problems()
-	if len(problems) != 1 || !errors.Is(problems[0], fault.ErrDenied) || !strings.Contains(problems[0].Error(), `grant "list" on "appprojects"`) {
+	if len(problems) != 1 || !errors.Is(problems[0], fault.ErrDenied) || !strings.Contains(problems[0].Error(), `on "appprojects" of apiGroup "argoproj.io"`) {
 		t.Error(problems)
 	}
 }
