@@ -48,8 +48,8 @@ test-cluster: ## run the tests against a kube-apiserver and an etcd, which are b
 	go -C test/cluster run ./build
 	go -C test/cluster test $(RACE) -count=1 ./...
 
-test-install: ## test what is installed; on its first run it builds Helm and ko
-	go -C test/install test -count=1 ./...
+test-install: ## test what is installed; the first run builds Helm, ko and the image, which takes minutes
+	go -C test/install test -count=1 -timeout 30m ./...
 
 lint: ## check format and style
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "run gofmt -w on:"; echo "$$files"; exit 1; } >&2

@@ -81,6 +81,14 @@ func TestChartIsInstall(t *testing.T) {
 	}
 }
 
+func TestChartServiceMonitor(t *testing.T) {
+	want := one(t, parse(t, read(t, "manifests", "monitoring", "servicemonitor.yaml")), "ServiceMonitor")
+	got := one(t, rendered(t, "argocd-image-updater", "metrics: {serviceMonitor: {enabled: true}}"), "ServiceMonitor")
+	if diff := cmp.Diff(want.Object, withoutHelm(got)); diff != "" {
+		t.Errorf("(-manifests +chart):\n%s", diff)
+	}
+}
+
 // withoutHelm takes away what tells the release and its values.
 func withoutHelm(o object) map[string]any {
 	for _, path := range [][]string{

@@ -114,7 +114,7 @@ func TestPorts(t *testing.T) {
 // kills the process.
 func TestShutdown(t *testing.T) {
 	pod := as[appsv1.Deployment](t, parse(t, read(t, "manifests", "install.yaml")), "Deployment").Spec.Template.Spec
-	const push = 4 // seconds; update.Options.Grace
+	const push = 4 // seconds that update gives it
 	if grace := *pod.TerminationGracePeriodSeconds; grace < 2*push {
 		t.Errorf("%d s to end, a push alone may take %d", grace, push)
 	}

@@ -84,9 +84,7 @@ func rights(rules []rbacv1.PolicyRule) []string {
 		for _, name := range rule.ResourceNames {
 			all = append(all, "only "+name)
 		}
-		for _, url := range rule.NonResourceURLs {
-			all = append(all, url)
-		}
+		all = append(all, rule.NonResourceURLs...)
 	}
 	slices.Sort(all)
 	return all
