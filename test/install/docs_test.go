@@ -53,8 +53,15 @@ func TestSettingsPage(t *testing.T) {
 		want = append(want, key+" file")
 	}
 	for _, row := range rows(t, "install.md", "Settings") {
-		variable, _, _ := strings.Cut(row[1], " ")
-		got = append(got, row[0]+" "+variable)
+		if strings.HasSuffix(row[0], ", in the Secret") {
+			got = append(got, row[0]+" "+row[1])
+			continue
+		}
+		variables := strings.Split(row[1], ", ")
+		for i, key := range strings.Split(row[0], ", ") {
+			variable, _, _ := strings.Cut(variables[i], " ")
+			got = append(got, key+" "+variable)
+		}
 	}
 	slices.Sort(want)
 	slices.Sort(got)

@@ -1,6 +1,7 @@
 package install_test
 
 import (
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -179,13 +180,19 @@ func volumeKeys(t *testing.T, objects []object) []string {
 	return keys
 }
 
+// refusedKeys are read so that the program can refuse them: commits cannot be
+// signed yet.
+var refusedKeys = []string{"git.commit-sign-key", "git.commit-sign-off", "git.commit-signing-key"}
+
 // TestConfig: the keys that stand as comments in the ConfigMap and the Secret
 // are those that have an effect, and they are YAML when they are uncommented.
 func TestConfig(t *testing.T) {
 	objects := parse(t, read(t, "manifests", "install.yaml"))
 	wired := map[string][]string{"ConfigMap": volumeKeys(t, objects)}
 	for _, s := range settings(t, objects) {
-		wired[s.kind] = append(wired[s.kind], s.key)
+		if !slices.Contains(refusedKeys, s.key) {
+			wired[s.kind] = append(wired[s.kind], s.key)
+		}
 	}
 	for kind, file := range map[string]string{"ConfigMap": "config.yaml", "Secret": "secret.yaml"} {
 		slices.Sort(wired[kind])
@@ -207,6 +214,7 @@ func keysInComments(t *testing.T, file string) []string {
 		Data       map[string]string `json:"data"`
 		StringData map[string]string `json:"stringData"`
 	}
+	comments, _, _ = strings.Cut(comments, "\n#\n")
 	uncommented := regexp.MustCompile(`(?m)^# ?`).ReplaceAllString(comments, "")
 	if err := yaml.UnmarshalStrict([]byte(uncommented), &example); err != nil {
 		t.Fatalf("%s, uncommented: %v", file, err)
@@ -222,4 +230,23 @@ func keysInComments(t *testing.T, file string) []string {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// TestVariablesAreRead: the program knows every variable that it is given.
+func TestVariablesAreRead(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root, "internal", "cli", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var program strings.Builder
+	for _, file := range files {
+		if !strings.HasSuffix(file, "_test.go") {
+			program.WriteString(read(t, "internal", "cli", filepath.Base(file)))
+		}
+	}
+	for _, s := range settings(t, parse(t, read(t, "manifests", "install.yaml"))) {
+		if !strings.Contains(program.String(), `"`+s.variable+`"`) {
+			t.Errorf("nothing in internal/cli reads %s", s.variable)
+		}
+	}
 }

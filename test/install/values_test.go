@@ -117,6 +117,28 @@ func schemaLeaves(schema map[string]any, path string) []string {
 	return all
 }
 
+// TestConfigValues: config has the keys that the Deployment reads.
+func TestConfigValues(t *testing.T) {
+	objects := parse(t, read(t, "manifests", "install.yaml"))
+	want := []string{"create", "git.commit-message-template", "name", "registries"}
+	for _, s := range settings(t, objects) {
+		if s.kind == "ConfigMap" && !slices.Contains(refusedKeys, s.key) {
+			want = append(want, s.key)
+		}
+	}
+	slices.Sort(want)
+	var got []string
+	for _, v := range chartValues(t) {
+		if v.path[0] == "config" {
+			got = append(got, v.path[1])
+		}
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-Deployment +values.yaml):\n%s", diff)
+	}
+}
+
 // TestEveryValueHasAnEffect renders the chart with each value changed, alone.
 func TestEveryValueHasAnEffect(t *testing.T) {
 	plain := map[string]string{}
@@ -158,8 +180,7 @@ func render(t *testing.T, values string) string {
 func another(v value) any {
 	if choice, ok := map[string]any{
 		"config/applications_api": "argocd", "config/interval": "5m", "config/log.level": "debug", "config/log.format": "json",
-		"config/git.commit-grouping": "repository", "config/git.commit-signing-method": "ssh",
-		"config/max_concurrent_apps": 5, "config/max_concurrent_reconciles": 5,
+		"config/git.commit-grouping": "repository", "config/max_concurrent_apps": 5, "config/tls.min-version": "1.2", "config/tls.max-version": "1.2",
 		"config/registries": []any{map[string]any{"name": "a", "api_url": "https://a.example"}},
 		"image/pullPolicy":  "Always", "extraArgs": []any{"--dry-run"},
 	}[v.String()]; ok {
