@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"argocd-image-updater/internal/itest"
+	"argocd-image-updater/internal/itest/argoserver"
 )
 
 // world is what one script has started.
@@ -26,6 +27,7 @@ type world struct {
 	pusher   itest.Pusher
 	git      *itest.GitServer
 	repo     *itest.Repo // the one that was seeded last
+	argocd   *argoserver.Server
 }
 
 type worldKey struct{}
@@ -55,6 +57,10 @@ func commands(more map[string]command) map[string]func(*testscript.TestScript, b
 		"push":         push,
 		"tags":         tags,
 		"git-server":   startGit,
+		"argocd":       startArgoCD,
+		"put":          putApplications,
+		"show":         showApplication,
+		"windows":      setWindows,
 		"seed":         seed,
 		"seed-link":    seedLink,
 		"git-show":     gitShow,
@@ -121,15 +127,17 @@ func (w *world) front(server string) (*itest.Front, error) {
 		return w.registry.Front, nil
 	case server == "git" && w.git != nil:
 		return w.git.Front, nil
+	case server == "argocd" && w.argocd != nil:
+		return w.argocd.Front, nil
 	}
-	return nil, fmt.Errorf("no server %q was started: registry and git can be asked", server)
+	return nil, fmt.Errorf("no server %q was started: registry, git and argocd can be asked", server)
 }
 
-// requests: requests registry|git KIND|total N asserts how many requests there
-// were; requests registry|git reset sets all counts to zero.
+// requests: requests registry|git|argocd KIND|total N asserts how many requests there
+// were; requests registry|git|argocd reset sets all counts to zero.
 func requests(w *world, _ *testscript.TestScript, args []string) (string, error) {
 	if len(args) < 2 {
-		return "", errors.New("usage: requests registry|git KIND|total N, or requests registry|git reset")
+		return "", errors.New("usage: requests registry|git|argocd KIND|total N, or requests registry|git|argocd reset")
 	}
 	front, err := w.front(args[0])
 	if err != nil {
