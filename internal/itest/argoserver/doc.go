@@ -4,7 +4,7 @@
 //
 // It is the one imitation among the servers of the tests, since the real one
 // needs Kubernetes, Redis and a repository server. What it answers was read off
-// the published description of the API and tried against the source of Argo
+// the published description of the API and compared with the source of Argo
 // CD 3.6; where the two are lax it is strict, so that a misspelt parameter
 // fails a test: it refuses query parameters and fields of a body that it does
 // not know, where the real gateway passes over them.
