@@ -13,8 +13,9 @@ import (
 // Project permits no repository and has no windows.
 type Project struct {
 	Key
-	repos   []repoRule
-	windows []*window
+	repos      []repoRule
+	namespaces []namespaceRule
+	windows    []*window
 }
 
 // ProjectSpec is the spec of an AppProject as it is written, as far as it is
@@ -22,8 +23,11 @@ type Project struct {
 type ProjectSpec struct {
 	// SourceRepos are globs of the repositories that Applications may use; one
 	// with a leading ! takes away.
-	SourceRepos []string     `json:"sourceRepos"`
-	SyncWindows []SyncWindow `json:"syncWindows"`
+	SourceRepos []string `json:"sourceRepos"`
+	// SourceNamespaces are globs, and regular expressions between slashes, of the
+	// namespaces besides Argo CD's own that Applications may be in.
+	SourceNamespaces []string     `json:"sourceNamespaces"`
+	SyncWindows      []SyncWindow `json:"syncWindows"`
 }
 
 // DecodeProject reads an AppProject from JSON. A missing namespace stays
@@ -62,6 +66,9 @@ func CompileProject(key Key, spec ProjectSpec) Project {
 	p := Project{Key: key}
 	for i, text := range spec.SourceRepos {
 		p.repos = append(p.repos, compileRepo(fmt.Sprintf("spec.sourceRepos[%d]", i), text))
+	}
+	for _, text := range spec.SourceNamespaces {
+		p.namespaces = append(p.namespaces, compileNamespace(text))
 	}
 	for i, w := range spec.SyncWindows {
 		p.windows = append(p.windows, w.compile(fmt.Sprintf("spec.syncWindows[%d]", i)))

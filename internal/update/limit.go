@@ -28,6 +28,11 @@ func (u *Updater) limit(ctx context.Context, p *plan.Plan) {
 	case project == nil:
 		return
 	}
+	if reason, ok := project.Owns(app.Key, u.Options.Namespace); !ok {
+		err := fmt.Errorf("application %s: %s: %w", app.Key, reason, fault.ErrDenied)
+		p.Withdraw(func(items []plan.Item) { failAll(items, err) })
+		return
+	}
 	if reason, ok := project.Permits(p.To.URL); !ok && p.Method.InGit() {
 		err := fmt.Errorf("repository %s: %s: %w", p.To.Location, reason, fault.ErrDenied)
 		p.Withdraw(func(items []plan.Item) { failAll(items, err) })

@@ -25,7 +25,7 @@ func (c *Client) Project(ctx context.Context, app argo.Application) (*argo.Proje
 	if err := json.Unmarshal(text, &answer); err != nil {
 		return nil, c.broken(q, err)
 	}
-	spec := argo.ProjectSpec{SourceRepos: []string{"*"}}
+	spec := argo.ProjectSpec{SourceRepos: []string{"*"}, SourceNamespaces: []string{"*"}}
 	for _, w := range answer.Assigned {
 		i := slices.Index(answer.Active, w)
 		active := i >= 0
