@@ -20,7 +20,7 @@ import (
 	"argocd-image-updater/test/cluster"
 )
 
-const fleet = `
+const shops = `
 apiVersion: argocd-image-updater.argoproj.io/v1alpha1
 kind: ImageUpdater
 metadata: {name: fleet}
@@ -49,7 +49,7 @@ func TestImageUpdaterFleet(t *testing.T) {
 	t.Parallel()
 	w := scene(t)
 	w.Push("team/web:1.2.4", "team/web:2.0.0")
-	w.Apply(fleet, app("shop-eu"), app("shop-us"), app("shop-left-out"), app("annotated", followed, "web.allow-tags: regexp:^1.2"), app("wiki"), app("other"))
+	w.Apply(shops, app("shop-eu"), app("shop-us"), app("shop-left-out"), app("annotated", followed, "web.allow-tags: regexp:^1.2"), app("wiki"), app("other"))
 	once(w, 1)
 	wantTags(w, map[string]string{"shop-eu": "2.0.0", "shop-us": "1.2.4", "shop-left-out": "1.2.3", "annotated": "1.2.4", "wiki": "1.2.3", "other": "1.2.3"})
 	golden(w, "fleet.yaml", status(w, "fleet").Object["status"])
