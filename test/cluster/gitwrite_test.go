@@ -187,8 +187,8 @@ func TestProjectLimits(t *testing.T) {
 	r := once(w, 1)
 	wantPushed(t, repo, 1, "1.2.3")
 	wantTags(w, map[string]string{"held": "1.2.3", "hurried": "1.3.0", "free": "1.3.0", "homeless": "1.2.3"})
-	wantText(t, cluster.Field(status(w, "iu"), "status.applications"), `"state":"Held"`, "project "+w.Namespace+"/closed: spec.syncWindows[0], deny", "it opens at "+opens.Format(time.RFC3339))
-	wantText(t, line(r.Stdout+r.Stderr, "application="+w.Namespace+"/held-in-git alias=web image_name=reg.example.com/team/web state=Held"), "it opens at")
+	wantText(t, cluster.Field(status(w, "iu"), "status.applications"), `"state":"Held"`, "project "+w.Namespace+"/closed: spec.syncWindows[0], deny", "syncs are allowed again from "+opens.Format(time.RFC3339))
+	wantText(t, line(r.Stdout+r.Stderr, "application="+w.Namespace+"/held-in-git alias=web image_name=reg.example.com/team/web state=Held"), "syncs are allowed again from")
 	wantText(t, line(r.Stdout+r.Stderr, "application="+w.Namespace+"/stranger alias=web image_name"), "class=Denied", "project "+w.Namespace+"/strict", "sourceRepos", w.Expand("${GIT_URL}/team/config.git"))
 	wantText(t, line(r.Stdout+r.Stderr, "application="+w.Namespace+"/homeless alias=web image_name"), "class=Invalid", "there is no AppProject of that name in namespace "+w.Namespace, "spec.project")
 	if got := events(w, "Application"); slices.ContainsFunc(got, func(e string) bool { return strings.HasPrefix(e, "free Warning") }) {
