@@ -18,13 +18,16 @@ type listenOptions struct {
 	healthAddress, metricsAddress string
 	metricsSecure, http2          bool
 	flagged                       server.Flags // those that need no look at set
+	// onRequest opens no port that no flag asks for: nobody probes a program that
+	// works on somebody's files.
+	onRequest bool
 }
 
 func (l *listenOptions) flags(cmd *cobra.Command, sh shell) {
 	f := cmd.Flags()
 	l.set = f
-	f.IntVar(&l.healthPort, "health-port", server.DefaultHealthPort, "port of /healthz and /readyz; 0 is none")
-	f.IntVar(&l.metricsPort, "metrics-port", server.DefaultMetricsPort, "port of /metrics; 0 is none")
+	f.IntVar(&l.healthPort, "health-port", server.DefaultHealthPort, "port of /healthz and /readyz; 0 is none, as it is with --applications unless given")
+	f.IntVar(&l.metricsPort, "metrics-port", server.DefaultMetricsPort, "port of /metrics; 0 is none, as it is with --applications unless given")
 	f.StringVar(&l.healthAddress, "health-probe-bind-address", "", "address of /healthz and /readyz, such as :8081, instead of the port; 0 is none")
 	f.StringVar(&l.metricsAddress, "metrics-bind-address", "", "address of /metrics, such as :8443, instead of the port, with HTTPS; 0 is none")
 	f.BoolVar(&l.metricsSecure, "metrics-secure", true, "serve /metrics over HTTPS (not given: yes for --metrics-bind-address, no for --metrics-port)")
@@ -38,15 +41,23 @@ func (l *listenOptions) flags(cmd *cobra.Command, sh shell) {
 // parse works out where to listen.
 func (l *listenOptions) parse() (server.Endpoints, error) {
 	f := l.flagged
-	f.HealthPort = given(l.set, "health-port", l.healthPort)
+	f.HealthPort = l.port("health-port", l.healthPort)
 	f.HealthAddress = given(l.set, "health-probe-bind-address", l.healthAddress)
-	f.MetricsPort = given(l.set, "metrics-port", l.metricsPort)
+	f.MetricsPort = l.port("metrics-port", l.metricsPort)
 	f.MetricsAddress = given(l.set, "metrics-bind-address", l.metricsAddress)
 	f.MetricsSecure = given(l.set, "metrics-secure", l.metricsSecure)
 	if l.http2 {
 		f.Protocols = server.HTTP1And2
 	}
 	return server.ParseFlags(f)
+}
+
+// port is the value of a flag; where it was not given, nil or no port.
+func (l *listenOptions) port(flag string, value int) *int {
+	if l.onRequest && !l.set.Changed(flag) {
+		return new(int)
+	}
+	return given(l.set, flag, value)
 }
 
 // given is the value of a flag, nil if it was not given.

@@ -138,6 +138,7 @@ func (s *service) once(ctx context.Context) error {
 
 // forever listens, watches, and runs cycles whenever this replica leads.
 func (s *service) forever(ctx context.Context) error {
+	s.o.listen.onRequest = s.c.source.files != nil
 	endpoints, err := s.o.listen.parse()
 	if err != nil {
 		return &exit{exitUsage, err}
