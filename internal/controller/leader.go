@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -22,13 +23,17 @@ type Election struct {
 	Duration time.Duration
 	// Changed is told who leads; nil is not told.
 	Changed func(identity string)
+	// Wall is the clock that goes on while the machine is suspended, which the
+	// one that all else is counted on does not; nil is time.Now.
+	Wall func() time.Time
 	// Waiting is told, after each look at the Lease that did not win it, nil if
 	// another replica holds it, or else why it could not be had; nil is not told.
 	Waiting func(err error)
 }
 
-// errNotLeader: another replica writes.
-var errNotLeader = errors.New("this replica does not hold the Lease any more")
+// errNotLeader: another replica writes. It passes, and there is nothing that
+// somebody has to correct.
+var errNotLeader = fmt.Errorf("this replica does not hold the Lease any more: %w", fault.ErrUnavailable)
 
 // Leader is a replica that competes for a Lease.
 //
@@ -56,6 +61,9 @@ func (e Election) Join() *Leader {
 	if e.Waiting == nil {
 		e.Waiting = func(error) {}
 	}
+	if e.Wall == nil {
+		e.Wall = time.Now
+	}
 	return &Leader{Election: e}
 }
 
@@ -80,7 +88,10 @@ func (l *Leader) Run(ctx context.Context, work func(ctx context.Context)) {
 // MayWrite is an error unless this replica holds the Lease, and for long enough
 // to end a write that begins now.
 func (l *Leader) MayWrite(context.Context) error {
-	if !time.Now().Before(l.end()) {
+	end := l.end()
+	// Without its monotonic reading a time is compared by the wall clock. Of two
+	// clocks the one that ends the term earlier counts.
+	if !time.Now().Before(end) || !l.Wall().Before(end.Round(0)) {
 		return errNotLeader
 	}
 	return nil
@@ -149,14 +160,12 @@ func (l *Leader) lead(ctx context.Context, work func(ctx context.Context)) {
 // keep renews the Lease until the context ends, another has it, or the time to
 // write is over.
 func (l *Leader) keep(ctx context.Context) {
+	next := time.Now().Add(l.retry())
 	for {
 		term, cancel := context.WithDeadline(ctx, l.end())
-		pause(term, l.retry())
-		err := l.renew(term, l.lease)
-		if errors.Is(err, fault.ErrLostRace) {
-			// An earlier renewal may have arrived although nobody said so.
-			err = l.look(term)
-		}
+		pause(term, time.Until(next))
+		next = time.Now().Add(l.retry())
+		err := l.again(term)
 		over := term.Err() != nil
 		cancel()
 		if over || err == nil && l.lease.Holder != l.Identity {
@@ -165,13 +174,30 @@ func (l *Leader) keep(ctx context.Context) {
 	}
 }
 
-// look reads the Lease; one that is not there is held by nobody.
+// again renews the Lease that we hold, in time for another try if there is no
+// answer.
+func (l *Leader) again(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, l.margin())
+	defer cancel()
+	err := l.renew(ctx, l.lease)
+	if errors.Is(err, fault.ErrLostRace) {
+		// An earlier renewal may have arrived although nobody said so.
+		return l.look(ctx)
+	}
+	return err
+}
+
+// look reads the Lease. One that is not there stays as it was seen last: if
+// somebody deleted it, its holder does not know of that yet and has its time;
+// and one that was never seen is held by nobody.
 func (l *Leader) look(ctx context.Context) error {
 	lease, err := l.Leases.Get(ctx)
-	if err != nil && !errors.Is(err, fault.ErrNotFound) {
+	switch {
+	case err == nil:
+		l.see(lease)
+	case !errors.Is(err, fault.ErrNotFound):
 		return err
 	}
-	l.see(lease)
 	return nil
 }
 

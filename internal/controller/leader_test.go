@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"argocd-image-updater/internal/controller"
 	"argocd-image-updater/internal/fault"
+	"argocd-image-updater/internal/update"
 )
 
 // server holds one Lease as an API server does.
@@ -328,6 +330,60 @@ func TestLostAnswer(t *testing.T) {
 	})
 }
 
+// A renewal that nobody answers is made again while there is time.
+func TestUnansweredRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		r := start(t, s, "first", nil)
+		after(time.Minute)
+		for range 5 {
+			s.mu.Lock()
+			swallowed := false
+			r.line.there = func(ctx context.Context) error {
+				if swallowed {
+					return nil
+				}
+				swallowed = true
+				return stall(ctx)
+			}
+			s.mu.Unlock()
+			after(time.Minute)
+		}
+		if r.count() != 1 || r.ends() > 0 {
+			t.Errorf("%d terms, %d ended", r.count(), r.ends())
+		}
+	})
+}
+
+// While a machine is suspended, only the clock on the wall goes on: whoever
+// wakes up has to find out first whether it still leads.
+func TestSuspended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var slept atomic.Int64
+		r := &replica{line: &line{server: &server{}}}
+		r.Leader = controller.Election{
+			Leases: r.line, Identity: "first",
+			Wall: func() time.Time { return time.Now().Add(time.Duration(slept.Load())) },
+		}.Join()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); r.Run(ctx, r.work) }()
+		after(time.Minute)
+		before := r.MayWrite(ctx)
+		slept.Store(int64(time.Hour))
+		if err := r.MayWrite(ctx); before != nil || update.Classify(err) != update.Transient {
+			t.Errorf("it may write before (%v), and after (%v), without having asked", before, err)
+		}
+		slept.Store(0)
+		after(time.Minute)
+		if r.MayWrite(ctx) != nil || r.count() != 1 {
+			t.Error("it does not go on after it has asked")
+		}
+		cancel()
+		<-done
+	})
+}
+
 // Whoever else is written into the Lease has it.
 func TestDeposed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -368,6 +424,34 @@ func TestTellsWhyItWaits(t *testing.T) {
 		defer second.mu.Unlock()
 		if got := strings.Join(second.waits, ", "); got != "<nil>, denied" {
 			t.Errorf("told %s", got)
+		}
+	})
+}
+
+// A Lease that somebody deleted is still the leader's, who does not know of it
+// yet: it makes the Lease anew, and nobody else does before its time is over.
+func TestDeletedLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		first := start(t, s, "first", nil)
+		after(time.Minute)
+		second := start(t, s, "second", nil)
+		for range 20 { // at any moment between two renewals
+			after(time.Minute + 137*time.Millisecond)
+			s.mu.Lock()
+			s.lease, s.version = controller.Lease{}, 0
+			s.mu.Unlock()
+		}
+		after(time.Minute)
+		if first.count() != 1 || first.ends() != 0 || second.count() != 0 {
+			t.Errorf("the first had %d terms of which %d ended, the second %d", first.count(), first.ends(), second.count())
+		}
+		s.mu.Lock()
+		first.line.there, s.lease, s.version = stall, controller.Lease{}, 0
+		s.mu.Unlock()
+		after(30 * time.Second)
+		if terms, _ := second.history(); len(terms) != 1 {
+			t.Errorf("the second had %d terms after the first was gone", len(terms))
 		}
 	})
 }
