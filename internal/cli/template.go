@@ -45,7 +45,7 @@ func readTemplate(path string) (*settings.Template, error) {
 	text := plan.DefaultMessage
 	if path != "" {
 		b, err := os.ReadFile(path)
-		if err != nil && !(path == defaultMessage && errors.Is(err, fs.ErrNotExist)) {
+		if err != nil && (path != defaultMessage || !errors.Is(err, fs.ErrNotExist)) {
 			return nil, fmt.Errorf("commit message template: %w", err)
 		}
 		if len(bytes.TrimSpace(b)) > 0 {

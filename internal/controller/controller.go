@@ -201,8 +201,7 @@ func (c *Controller) tell(ctx context.Context, done Cycle, objects []v1alpha1.Im
 	if c.Cluster == nil {
 		return
 	}
-	cold := !c.ledger.warm
-	if cold {
+	if !c.ledger.warm {
 		for _, u := range objects {
 			c.ledger.recall(u)
 		}
@@ -220,7 +219,7 @@ func (c *Controller) tell(ctx context.Context, done Cycle, objects []v1alpha1.Im
 			return nil
 		})
 	}
-	for _, e := range c.events(changes, objects, brokenRules(done.Rules), cold) {
+	for _, e := range c.events(changes, objects, brokenRules(done.Rules)) {
 		g.Go(func() error {
 			c.trouble(ctx, fmt.Sprintf("write an event of %s %s", e.Kind, e.Object), c.Cluster.Event(ctx, e))
 			return nil
@@ -262,13 +261,13 @@ func (c *Controller) statuses(done Cycle, objects []v1alpha1.ImageUpdater) []v1a
 
 // events are what is to be told of changes, and of specs that cannot be used
 // since now.
-func (c *Controller) events(changes []change, objects []v1alpha1.ImageUpdater, broken map[argo.Key]error, cold bool) []Event {
+func (c *Controller) events(changes []change, objects []v1alpha1.ImageUpdater, broken map[argo.Key]error) []Event {
 	if c.Options.NoEvents {
 		return nil
 	}
 	var out []Event
 	for _, ch := range changes {
-		out = append(out, ch.events(cold)...)
+		out = append(out, ch.events()...)
 	}
 	told := map[argo.Key]string{}
 	for _, u := range objects {

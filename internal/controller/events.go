@@ -40,9 +40,9 @@ const eventPrefix = "argocd-image-updater.image-"
 
 // events are what a change of an account is worth telling: what was written, and
 // what somebody has to do something about since now. What went wrong and still
-// does is not told again. Cold is the first cycle of a process: what waits has
-// most likely waited before, and is not told.
-func (ch change) events(cold bool) []Event {
+// does is not told again; nor is, in a cold change, what waits: it has most likely
+// waited before.
+func (ch change) events() []Event {
 	var out []Event
 	if len(ch.updated) > 0 {
 		out = append(out, ch.updatedEvent())
@@ -51,7 +51,7 @@ func (ch change) events(cold bool) []Event {
 	var reasons []string
 	for _, e := range ch.after.all() {
 		reason := reasonOf(e)
-		if reason == "" || ch.known(e) || cold && e.state != v1alpha1.Failed {
+		if reason == "" || ch.known(e) || ch.cold && e.state != v1alpha1.Failed {
 			continue
 		}
 		if told[reason] == nil {

@@ -55,6 +55,9 @@ type change struct {
 	owner
 	before, after account
 	updated       []plan.Outcome // what was written in this cycle
+	// cold is set while this process has not seen the whole fleet: what it has
+	// not seen before need not be new.
+	cold bool
 }
 
 // enter takes over what a cycle found and tells what that changed, in the order
@@ -66,7 +69,7 @@ func (l *ledger) enter(found []plan.Plan, outcomes []plan.Outcome, c Cycle) []ch
 			continue // it asks for nothing
 		}
 		o := owner{p.App, p.ImageUpdater}
-		fresh[o] = &change{owner: o, before: l.accounts[o]}
+		fresh[o] = &change{owner: o, before: l.accounts[o], cold: !l.warm}
 		fresh[o].after.uid = p.UID
 	}
 	for _, out := range outcomes {

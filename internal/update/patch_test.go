@@ -149,11 +149,11 @@ func (c *cluster) in(w *world) *cluster {
 	return c
 }
 
-// spec is the spec of an Application as YAML.
-func (c *cluster) spec(name string) string {
+// spec is the spec of the Application web as YAML.
+func (c *cluster) spec() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	text, err := yaml.Marshal(c.object(name)["spec"])
+	text, err := yaml.Marshal(c.object("web")["spec"])
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -347,17 +347,17 @@ source: {repoURL: u, plugin: {}}
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
 			c := newCluster(t, manifest(test.annotations, test.spec, test.typ)).in(w)
-			before := c.spec("web")
+			before := c.spec()
 			got := w.cycle()
 			if strings.HasPrefix(test.want, "web") {
 				w.want(got, test.want)
-				if diff := cmp.Diff(before, c.spec("web")); diff != "" || c.patches > 0 {
+				if diff := cmp.Diff(before, c.spec()); diff != "" || c.patches > 0 {
 					t.Errorf("patched %d times: %s", c.patches, diff)
 				}
 				return
 			}
 			w.want(got, "web a Updated")
-			if diff := cmp.Diff(strings.TrimPrefix(test.want, "\n"), c.spec("web")); diff != "" {
+			if diff := cmp.Diff(strings.TrimPrefix(test.want, "\n"), c.spec()); diff != "" {
 				t.Error(diff)
 			}
 			w.want(w.cycle(), "web a AlreadyDeclared")
@@ -399,7 +399,7 @@ func TestPatchKeepsAConcurrentEdit(t *testing.T) {
       value: 1.1.0
   repoURL: u
 `
-	if diff := cmp.Diff(want, c.spec("web")); diff != "" {
+	if diff := cmp.Diff(want, c.spec()); diff != "" {
 		t.Error(diff)
 	}
 }
