@@ -1,9 +1,11 @@
 package kube
 
 import (
+	"errors"
 	"sync"
 
 	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/fault"
 )
 
 // shelf holds the objects of one namespace, or of all, as a watch tells them.
@@ -17,6 +19,7 @@ type shelf[T any] struct {
 	objects map[argo.Key]*object[T]
 	full    bool  // objects are all there are
 	err     error // why objects do not follow the server; nil if they do
+	late    bool  // the server has refused to give them
 }
 
 // Add takes an object in, in place of its older self.
@@ -61,7 +64,8 @@ func (s *shelf[T]) Delete(obj any) error {
 	return nil
 }
 
-// Replace takes in all objects there are. The first time that is no change.
+// Replace takes in all objects there are. The first time that is no change,
+// unless the server refused to give them before: then nobody waits for them.
 func (s *shelf[T]) Replace(list []any, _ string) error {
 	now := make(map[argo.Key]*object[T], len(list))
 	for _, item := range list {
@@ -71,7 +75,7 @@ func (s *shelf[T]) Replace(list []any, _ string) error {
 		}
 	}
 	s.mu.Lock()
-	before, known := s.objects, s.full
+	before, known := s.objects, s.full || s.late
 	s.objects, s.full, s.err = now, true, nil
 	s.mu.Unlock()
 	if !known {
@@ -88,6 +92,12 @@ func (s *shelf[T]) Replace(list []any, _ string) error {
 		}
 	}
 	return nil
+}
+
+// refused reports whether an error is one that lasts until somebody grants or
+// installs something.
+func refused(err error) bool {
+	return errors.Is(err, fault.ErrDenied) || errors.Is(err, fault.ErrNotFound)
 }
 
 // Resync does nothing: nobody reads the shelf from a queue.
@@ -119,6 +129,7 @@ func (s *shelf[T]) tell(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = err
+	s.late = s.late || refused(err)
 }
 
 // state is whether the objects are all there are, and why they do not follow

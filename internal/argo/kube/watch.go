@@ -156,7 +156,7 @@ func (t *table[T]) synced() bool {
 	defer t.mu.Unlock()
 	for _, s := range t.shelves {
 		full, err := s.state()
-		if !full && !errors.Is(err, fault.ErrDenied) && !errors.Is(err, fault.ErrNotFound) {
+		if !full && !refused(err) {
 			return false
 		}
 	}
