@@ -180,7 +180,7 @@ func (w *world) connect(sh shell, tell watcher) (connected, error) {
 func (c connected) selection(ctx context.Context, sel update.Selection) (update.Selection, error) {
 	objects, err := c.source.imageUpdaters(ctx)
 	if err != nil {
-		return sel, fmt.Errorf("list ImageUpdaters: %w", err)
+		return sel, err
 	}
 	sel.Rules = settings.CompileRules(objects, c.Options.Defaults)
 	return sel, nil

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"argocd-image-updater/api/v1alpha1"
 	"argocd-image-updater/internal/argo"
@@ -170,7 +171,7 @@ func (c *Controller) rules(ctx context.Context) ([]v1alpha1.ImageUpdater, settin
 	}
 	objects, err := c.Cluster.ImageUpdaters(ctx)
 	if err != nil {
-		return nil, settings.Rules{}, fmt.Errorf("list ImageUpdaters: %w", err)
+		return nil, settings.Rules{}, err
 	}
 	return objects, settings.CompileRules(objects, c.Updater.Options.Defaults), nil
 }
@@ -276,10 +277,11 @@ func (c *Controller) events(changes []change, objects []v1alpha1.ImageUpdater, b
 		if err == nil {
 			continue
 		}
-		told[key] = err.Error()
-		if c.broken[key] != told[key] {
+		told[key] = v1alpha1.Cut(err.Error(), v1alpha1.MaxReason)
+		before := meta.FindStatusCondition(u.Status.Conditions, conditionStalled) // of another process
+		if c.broken[key] != told[key] && (before == nil || before.Message != told[key]) {
 			out = append(out, Event{
-				APIVersion: v1alpha1.GroupVersion().String(), Kind: v1alpha1.Kind, Object: key, UID: string(u.UID), Warning: true, Reason: eventBroken, Message: v1alpha1.Cut(told[key], v1alpha1.MaxReason),
+				APIVersion: v1alpha1.GroupVersion().String(), Kind: v1alpha1.Kind, Object: key, UID: string(u.UID), Warning: true, Reason: eventBroken, Message: told[key],
 			})
 		}
 	}
