@@ -110,6 +110,9 @@ type source struct {
 	update.Applications
 	writer   update.Writer   // nil: they can only be read
 	projects update.Projects // nil: nothing is known of projects
+	// limits are the projects that say which repositories may be used; nil
+	// leaves that to Argo CD.
+	limits update.Projects
 	// problems are objects that cannot be used, as of the last list.
 	problems func() []error
 	// notices are what should be known once and is no error.
@@ -143,7 +146,7 @@ func (o *sourceOptions) open(sh shell, tell observed) (source, error) {
 	if len(o.files) > 0 {
 		o.namespace = cmp.Or(o.namespace, defaultNamespace)
 		f := &files{paths: o.files, namespace: o.namespace, only: o.only}
-		return source{Applications: f, projects: f, problems: f.problems, notices: f.notices, files: f}, nil
+		return source{Applications: f, projects: f, limits: f, problems: f.problems, notices: f.notices, files: f}, nil
 	}
 	access, err := o.connect(tell)
 	if err != nil {
@@ -165,7 +168,7 @@ func (o *sourceOptions) open(sh shell, tell observed) (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	return source{Applications: c, writer: c, projects: c, problems: c.Problems, notices: c.Notices, watched: c, cluster: c, access: access}, nil
+	return source{Applications: c, writer: c, projects: c, limits: c, problems: c.Problems, notices: c.Notices, watched: c, cluster: c, access: access}, nil
 }
 
 // connect reaches the Kubernetes API; nil if it is not wanted, or if it is only

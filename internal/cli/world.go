@@ -157,6 +157,7 @@ func (w *world) connect(sh shell, tell watcher) (connected, error) {
 			Applications: src.Applications,
 			Writer:       src.writer,
 			Projects:     src.projects,
+			Access:       src.limits,
 			Registry:     registryPort{registry.New(registry.Options{Observe: tell.registry})},
 			Git:          git.New(git.Options{KnownHostsFiles: existing(w.knownHosts), Observe: tell.git}),
 			Credentials:  credentials,

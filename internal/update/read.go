@@ -45,6 +45,11 @@ func (u *Updater) planWrites(ctx context.Context, wishes, others []*wish) []plan
 		case done:
 			plans = append(plans, e.plan)
 		case e.plan.Method.InGit():
+			if err := u.access(ctx, e); err != nil {
+				failAll(e.plan.Items, err)
+				plans = append(plans, e.plan)
+				continue
+			}
 			open = append(open, e)
 		default:
 			patches = append(patches, e)

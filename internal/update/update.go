@@ -139,6 +139,9 @@ type Updater struct {
 	Writer Writer
 	// Projects is nil where nothing is known that limits updates.
 	Projects Projects
+	// Access is asked, before a repository is read for an Application, whether
+	// its project lets it use that; nil where others see to that.
+	Access Projects
 	// MayWrite is asked right before each write, which an error stops. Nil: it
 	// is always allowed.
 	MayWrite func(ctx context.Context) error
