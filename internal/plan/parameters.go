@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 
 	"sigs.k8s.io/yaml"
@@ -46,6 +47,10 @@ func parametersOf(s argo.Source) parameters {
 	return p
 }
 
+// ErrUntyped: an Application that Argo CD has not looked at yet. Time helps, and
+// somebody has to do something only if it does not.
+var ErrUntyped = errors.New("its type is not known yet, nor which parameters to patch")
+
 // Parameters is the place of the updates that are written to the Application
 // itself, and what stands there. An Application whose type has no parameters,
 // or that did not tell its type yet, is an error that says what to do.
@@ -55,7 +60,7 @@ func Parameters(app argo.Application, chosen argo.Chosen) (Resolved, File, error
 	case argo.TypeDirectory:
 		return Resolved{}, File{}, fmt.Errorf("application %s: plain manifests have no parameters to patch: %s", app.Key, instead)
 	case argo.TypeUnknown:
-		return Resolved{}, File{}, fmt.Errorf("application %s: Argo CD has not told its type yet, so that it is not known which parameters to patch: wait for its first reconciliation, give the source a helm or kustomize block, or %s", app.Key, instead)
+		return Resolved{}, File{}, fmt.Errorf("application %s: %w: wait until Argo CD has looked at it, give the source a helm or kustomize block, or %s", app.Key, ErrUntyped, instead)
 	}
 	path := "spec" + dotted(app.SourcePath(chosen.Index))
 	site := Resolved{

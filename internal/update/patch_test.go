@@ -338,7 +338,7 @@ source: {repoURL: u, path: p}
 `, want: "web a Failed… application argocd/web: plain manifests have no parameters to patch: set write-back-method to git to have the change committed"},
 		{name: "not reconciled yet", typ: `""`, spec: `
 source: {repoURL: u, path: p}
-`, want: "web a Failed… application argocd/web: Argo CD has not told its type yet"},
+`, want: "web a Held… application argocd/web: its type is not known yet"},
 		{name: "a plugin whose variables are not named", typ: "Plugin", spec: `
 source: {repoURL: u, plugin: {}}
 `, want: "web a Failed… application of type Plugin: no variable is named for this image: set argocd-image-updater.argoproj.io/a.plugin.image-tag"},

@@ -144,7 +144,11 @@ func (u *Updater) errand(w *wish) (e *errand, done bool) {
 	}
 	e.intent = plan.Intent{Application: w.app, ImageUpdater: w.by, Update: w.update, Items: w.items}
 	if !wb.Method.InGit() {
-		if e.intent.Site, e.parameters, err = plan.Parameters(w.app, chosen); err != nil {
+		e.intent.Site, e.parameters, err = plan.Parameters(w.app, chosen)
+		switch {
+		case errors.Is(err, plan.ErrUntyped):
+			holdAll(w.items, err.Error())
+		case err != nil:
 			failAll(w.items, err)
 		}
 		return e, !pending(w.items)
