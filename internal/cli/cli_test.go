@@ -285,7 +285,7 @@ stringData: {url: "https://git.corp", username: u, password: x}
 // needs another is told so.
 func TestLoginsWithoutKubernetes(t *testing.T) {
 	vars := map[string]string{"LOGIN": "u:x"}
-	l := remoteLogins{user{env: func(name string) string { return vars[name] }, machine: env.New(env.Options{Lookup: func(name string) (string, bool) { return vars[name], vars[name] != "" }})}}
+	l := remoteLogins{user: user{env: func(name string) string { return vars[name] }, machine: env.New(env.Options{Lookup: func(name string) (string, bool) { return vars[name], vars[name] != "" }})}}
 	secret := credential.Reference{Kind: credential.Secret, Namespace: "team", Name: "login"}
 	for _, c := range []struct {
 		at  plan.Location

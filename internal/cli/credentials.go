@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"k8s.io/client-go/rest"
 
@@ -11,6 +12,7 @@ import (
 	"argocd-image-updater/internal/credential"
 	"argocd-image-updater/internal/credential/env"
 	secrets "argocd-image-updater/internal/credential/kube"
+	"argocd-image-updater/internal/fault"
 	"argocd-image-updater/internal/plan"
 	"argocd-image-updater/internal/update"
 )
@@ -29,13 +31,15 @@ func (w *world) credentials(sh shell, src source) (all update.Credentials, forge
 	case src.files != nil:
 		return &logins{user: own, files: src.files, namespace: w.source.namespace}, func() {}, nil
 	case src.access == nil:
-		return remoteLogins{own}, func() {}, nil
+		return remoteLogins{user: own, namespaces: []string{w.source.namespace}}, func() {}, nil
 	}
 	cluster, err := w.secrets(src.access)
 	if err != nil {
 		return nil, nil, err
 	}
-	return clusterLogins{user: own, cluster: cluster, alone: w.source.alone}, cluster.Forget, nil
+	return clusterLogins{
+		user: own, cluster: cluster, alone: w.source.alone, namespaces: []string{w.source.namespace, src.access.Namespace},
+	}, cluster.Forget, nil
 }
 
 func (w *world) secrets(access *kube.Connection) (*secrets.Source, error) {
@@ -62,10 +66,26 @@ type clusterLogins struct {
 	user
 	cluster *secrets.Source
 	alone   bool // the cluster may be out of reach as long as no Secret is named
+	// namespaces of Argo CD and the updater.
+	namespaces []string
+}
+
+// variable is an error if an Application that is in none of our namespaces names
+// a variable of ours: whoever can write one also says to which registry the login
+// is sent. As with a Secret, it has to be the Application's own.
+func variable(q update.LoginQuestion, namespaces []string) error {
+	if q.Reference.Kind != credential.Env || q.Namespace == "" || slices.Contains(namespaces, q.Namespace) {
+		return nil
+	}
+	return fmt.Errorf("credential %s: variables of the updater are not for Applications of namespace %s: put the login into a Secret there and name that, or give it to the registry in registries.conf: %w",
+		q.Reference, q.Namespace, fault.ErrDenied)
 }
 
 // Registry implements update.Credentials.
 func (l clusterLogins) Registry(ctx context.Context, q update.LoginQuestion) (login credential.Registry, err error) {
+	if err := variable(q, l.namespaces); err != nil {
+		return login, err
+	}
 	if q.Reference.IsSecret() {
 		login, err = l.cluster.Registry(ctx, q.Namespace, q.Reference, q.Endpoint.LoginNames()...)
 	} else {
@@ -85,10 +105,16 @@ func (l clusterLogins) Git(ctx context.Context, at plan.Location) (credential.Gi
 
 // remoteLogins finds credentials where the Applications come from an Argo CD
 // API server, which gives none, and there is no access to Kubernetes.
-type remoteLogins struct{ user }
+type remoteLogins struct {
+	user
+	namespaces []string // of Argo CD
+}
 
 // Registry implements update.Credentials.
 func (l remoteLogins) Registry(_ context.Context, q update.LoginQuestion) (credential.Registry, error) {
+	if err := variable(q, l.namespaces); err != nil {
+		return credential.Registry{}, err
+	}
 	if q.Reference.IsSecret() {
 		return credential.Registry{}, fmt.Errorf("credential %s: Secrets cannot be read without access to Kubernetes: give access to it, or use env:<VARIABLE> or a docker config file", q.Reference)
 	}

@@ -67,14 +67,11 @@ func (u *Updater) questions(wishes []*wish) []*question {
 }
 
 // ask says where a track's image is asked for. An image's own pull-secret goes
-// before the registry's credential; the namespace matters only for a Secret.
+// before the registry's credential, and whose it is decides what it may reach.
 func (u *Updater) ask(w *wish, t settings.Track) *question {
-	q := &question{LoginQuestion: LoginQuestion{Endpoint: u.Options.Registries.Endpoint(t.Image), Reference: t.PullSecret}}
-	switch q.Reference.Kind {
-	case credential.None:
-		q.Reference = q.Endpoint.Registry.Credential
-	case credential.Secret, credential.PullSecret:
-		q.Namespace = w.app.Namespace
+	q := &question{LoginQuestion: LoginQuestion{Endpoint: u.Options.Registries.Endpoint(t.Image), Reference: t.PullSecret, Namespace: w.app.Namespace}}
+	if q.Reference.Kind == credential.None {
+		q.Reference, q.Namespace = q.Endpoint.Registry.Credential, ""
 	}
 	return q
 }

@@ -2,11 +2,15 @@ package update_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/credential"
 	"argocd-image-updater/internal/itest"
+	"argocd-image-updater/internal/update"
 )
 
 // projects are AppProjects by name.
@@ -47,5 +51,34 @@ func TestWhatAProjectForbidsIsNotRead(t *testing.T) {
 				t.Errorf("the repository was read %d times", n)
 			}
 		})
+	}
+}
+
+// asked notes who asks for which login.
+type asked struct {
+	logins
+	questions []string
+}
+
+func (a *asked) Registry(_ context.Context, q update.LoginQuestion) (credential.Registry, error) {
+	a.questions = append(a.questions, q.Reference.String()+" of "+q.Namespace)
+	return credential.Registry{}, nil
+}
+
+// Whose reference it is goes with each question for a login, of whatever kind.
+func TestLoginsAreAskedForInTheNameOfTheApplication(t *testing.T) {
+	w := newWorld(t, map[string][]string{"a": {"1.0.0"}})
+	for i, reference := range []string{"", "env:X", "secret:team/x"} {
+		w.app(fmt.Sprint("app-", i), "main", "image-list", "a=reg.example.com/a", "pull-secret", reference)
+		w.apps[i].Namespace = "team"
+	}
+	by := &asked{}
+	w.Credentials, w.Options.Concurrency = by, 1
+	if _, err := w.Plan(t.Context(), update.Selection{}); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(by.questions)
+	if want := []string{" of ", "env:X of team", "secret:team/x of team"}; !slices.Equal(by.questions, want) {
+		t.Errorf("asked for %q, want %q", by.questions, want)
 	}
 }
