@@ -31,6 +31,8 @@ const (
 type api struct {
 	base *url.URL
 	http *http.Client
+	// patience is the constant, but in tests.
+	patience time.Duration
 }
 
 func newAPI(config *rest.Config) (*api, error) {
@@ -42,7 +44,7 @@ func newAPI(config *rest.Config) (*api, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes: server %s: %w", config.Host, err)
 	}
-	return &api{base: base, http: &http.Client{
+	return &api{base: base, patience: patience, http: &http.Client{
 		Transport: transport,
 		// The transport would log in wherever a redirect leads.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -104,7 +106,7 @@ type payload struct {
 // call makes a request and gives the body of its answer. Errors are as explain
 // makes them.
 func (a *api) call(ctx context.Context, t target, p *payload) ([]byte, error) {
-	limited, cancel := context.WithTimeout(ctx, patience)
+	limited, cancel := context.WithTimeout(ctx, a.patience)
 	defer cancel()
 	body, err := a.open(limited, t, nil, p)
 	if err != nil {

@@ -167,7 +167,7 @@ func TestAllNamespacesForbidden(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	want := []string{"applications are looked at in namespace argocd alone: we may not list and watch those of all namespaces; grant it in a ClusterRole, or name the namespaces"}
+	want := []string{"applications are looked at in namespace argocd alone: we may not list and watch those of all namespaces; grant it in a ClusterRole and start anew, or name the namespaces"}
 	if diff := cmp.Diff(want, c.Notices()); diff != "" {
 		t.Error(diff)
 	}

@@ -51,6 +51,7 @@ type table[T any] struct {
 	changed    func(argo.Key)
 
 	narrowed atomic.Bool // home stands for all namespaces
+	wide     atomic.Bool // all namespaces were seen
 	absent   atomic.Bool // the server does not know the kind
 
 	mu       sync.Mutex
@@ -158,7 +159,7 @@ func (t *table[T]) readNamespace(ctx context.Context, namespace string) ([]*obje
 
 // page lists what one request gives.
 func (t *table[T]) page(ctx context.Context, namespace string, o metav1.ListOptions) (*list[T], error) {
-	limited, cancel := context.WithTimeout(ctx, patience)
+	limited, cancel := context.WithTimeout(ctx, t.api.patience)
 	defer cancel()
 	target := t.target("list", namespace)
 	query, err := t.query(o)
@@ -173,6 +174,7 @@ func (t *table[T]) page(ctx context.Context, namespace string, o metav1.ListOpti
 	if err != nil {
 		return nil, err
 	}
+	t.saw(target)
 	defer body.Close()
 	l, err := decodeList(body, t.decode)
 	if err != nil {
@@ -195,9 +197,18 @@ func (t *table[T]) target(verb, namespace string) target {
 }
 
 // narrow makes home stand for all namespaces if those are forbidden, and reports
-// whether it just did.
+// whether it just did. Where all were seen before it is a trouble instead: a
+// server that starts refuses what it allows when it knows its roles, and a fleet
+// must not shrink by that.
 func (t *table[T]) narrow(forbidden target, err error) bool {
-	return code(err) == http.StatusForbidden && forbidden.namespace == "" && t.narrowed.CompareAndSwap(false, true)
+	return code(err) == http.StatusForbidden && forbidden.namespace == "" && !t.wide.Load() && t.narrowed.CompareAndSwap(false, true)
+}
+
+// saw keeps in mind what the server has shown.
+func (t *table[T]) saw(shown target) {
+	if shown.namespace == "" {
+		t.wide.Store(true)
+	}
 }
 
 // lacking reports whether an error says that the server does not know the kind,
@@ -210,7 +221,7 @@ func (t *table[T]) notice() string {
 	case t.absent.Load() && t.optional:
 		return fmt.Sprintf("%s are not looked at: the API server does not know them; install the CustomResourceDefinition %s to use them", t.resource.Resource, t.resource.GroupResource())
 	case t.narrowed.Load():
-		return fmt.Sprintf("%s are looked at in namespace %s alone: we may not list and watch those of all namespaces; grant it in a ClusterRole, or name the namespaces", t.resource.Resource, t.home)
+		return fmt.Sprintf("%s are looked at in namespace %s alone: we may not list and watch those of all namespaces; grant it in a ClusterRole and start anew, or name the namespaces", t.resource.Resource, t.home)
 	}
 	return ""
 }

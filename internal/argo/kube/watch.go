@@ -80,7 +80,9 @@ func (t *table[T]) source(namespace string, s *shelf[T]) *cache.ListWatch {
 	}
 }
 
-// events opens a watch.
+// events opens a watch. It ends when the server was asked to end it, and soon
+// after that if the server does not: one that is silent for ever looks the same
+// as one where nothing happens.
 func (t *table[T]) events(ctx context.Context, namespace string, o metav1.ListOptions) (watch.Interface, error) {
 	o.Watch = true
 	query, err := t.query(o)
@@ -88,29 +90,40 @@ func (t *table[T]) events(ctx context.Context, namespace string, o metav1.ListOp
 		return nil, err
 	}
 	target := t.target("watch", namespace)
-	body, err := t.api.open(ctx, target, query, nil)
-	t.absent.Store(errors.Is(err, fault.ErrNotFound))
-	if t.narrow(target, err) && o.SendInitialEvents != nil { // else what was listed has to be listed again
-		return t.events(ctx, namespace, o)
+	limit := t.api.patience
+	if o.TimeoutSeconds != nil {
+		limit += time.Duration(*o.TimeoutSeconds) * time.Second
 	}
+	limited, cancel := context.WithTimeout(ctx, limit)
+	body, err := t.api.open(limited, target, query, nil)
+	t.absent.Store(errors.Is(err, fault.ErrNotFound))
 	if err != nil {
+		cancel()
+		if t.narrow(target, err) && o.SendInitialEvents != nil { // else what was listed has to be listed again
+			return t.events(ctx, namespace, o)
+		}
 		return nil, err
 	}
+	t.saw(target)
 	bounded := &bounded{from: body}
-	s := &stream[T]{body: body, bounded: bounded, json: json.NewDecoder(bounded), decode: t.decode}
+	s := &stream[T]{body: body, cancel: cancel, bounded: bounded, json: json.NewDecoder(bounded), decode: t.decode}
 	return watch.NewStreamWatcherWithLogger(klog.Logger{}, s, apierrors.NewClientErrorReporter(http.StatusInternalServerError, target.verb, "ClientWatchDecoding")), nil
 }
 
 // stream reads the events of a watch.
 type stream[T any] struct {
 	body    io.Closer
+	cancel  context.CancelFunc
 	bounded *bounded
 	json    *json.Decoder
 	decode  decoder[T]
 }
 
 // Close ends the watch.
-func (s *stream[T]) Close() { _ = s.body.Close() } // nothing was written
+func (s *stream[T]) Close() {
+	s.cancel()
+	_ = s.body.Close() // nothing was written
+}
 
 // Decode reads the next event. Type comes before object, as Kubernetes writes
 // them, so that the object need not be read twice.

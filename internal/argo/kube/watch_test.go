@@ -9,8 +9,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/argo/argotest"
@@ -276,6 +278,68 @@ func TestWatchDenied(t *testing.T) {
 	problems := c.Problems()
 	if len(problems) != 1 || !errors.Is(problems[0], fault.ErrDenied) || !strings.Contains(problems[0].Error(), `on "appprojects" of apiGroup "argoproj.io"`) {
 		t.Error(problems)
+	}
+}
+
+// A server that starts refuses for a while what it allows later on. A fleet that
+// was seen in all namespaces does not shrink to one by that.
+func TestWatchDeniedForAWhile(t *testing.T) {
+	s := startServer(t)
+	s.put(application("argocd", "web"))
+	s.put(application("team", "shop"))
+	c := s.client(Options{})
+	follow(t, c)
+	s.set(func() { s.everywhere = true })
+	s.forget()
+	eventually(t, "told", func() bool { return len(c.Problems()) == 2 })
+	if problem := c.Problems()[0]; !errors.Is(problem, fault.ErrDenied) || len(c.Notices()) > 0 {
+		t.Error(problem, c.Notices())
+	}
+	if diff := cmp.Diff([]string{"argocd/web", "team/shop"}, listed(t, c)); diff != "" {
+		t.Error(diff)
+	}
+	s.put(application("team", "till"))
+	s.set(func() { s.everywhere = false })
+	eventually(t, "found", func() bool {
+		return slices.Equal(listed(t, c), []string{"argocd/web", "team/shop", "team/till"}) && len(c.Problems()) == 0
+	})
+}
+
+// A server that says nothing any more, and does not end the watch when it
+// should, is noticed.
+func TestWatchStalls(t *testing.T) {
+	stages := map[string]func(w http.ResponseWriter){
+		"before the head": func(http.ResponseWriter) {},
+		"after the head":  func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() },
+		"in an object": func(w http.ResponseWriter) {
+			fmt.Fprint(w, `{"type":"ADDED","object":{"metadata":`)
+			_ = http.NewResponseController(w).Flush()
+		},
+	}
+	for name, begin := range stages {
+		t.Run(name, func(t *testing.T) {
+			s := startServer(t)
+			s.harm = func(http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					begin(w)
+					<-r.Context().Done()
+				})
+			}
+			c := s.client(Options{})
+			c.api.patience = 50 * time.Millisecond
+			var seconds int64
+			w, err := c.applications.events(t.Context(), "", metav1.ListOptions{TimeoutSeconds: &seconds})
+			if err != nil {
+				if !errors.Is(err, fault.ErrUnavailable) {
+					t.Error(err)
+				}
+				return
+			}
+			defer w.Stop()
+			if event, more := <-w.ResultChan(); more {
+				t.Errorf("%+v", event)
+			}
+		})
 	}
 }
 
