@@ -1,6 +1,7 @@
 package argo
 
 import (
+	"cmp"
 	"fmt"
 )
 
@@ -38,7 +39,9 @@ type Folder struct {
 // Choose finds the source that an update belongs to, its type, and the folder
 // in Git that is written to.
 //
-// The type is the implied one, else the first of Helm, Kustomize and Plugin
+// The type is the implied one, unless the Application itself is written to and
+// is known to have another: parameters of a tool that does not render it would
+// break it. It is else the first of Helm, Kustomize and Plugin
 // among the sources, else Directory. Of several sources the first with an
 // explicit block of that type is taken, then the first that has the type in
 // status.sourceTypes, then the first; sources in Choice.Repository go before
@@ -46,8 +49,8 @@ type Folder struct {
 // folder is if it is what Choice.Repository names and a target implies a type.
 func (a Application) Choose(c Choice) (Chosen, error) {
 	typ := c.Type
-	if typ == TypeUnknown {
-		typ = a.mainType()
+	if typ == TypeUnknown || !c.Files && !a.renders(typ) {
+		typ = cmp.Or(a.mainType(), c.Type)
 	}
 	best, rank := -1, -1
 	for i, s := range a.Sources {
@@ -65,6 +68,17 @@ func (a Application) Choose(c Choice) (Chosen, error) {
 	var err error
 	chosen.Folder, err = a.folder(chosen.Source, c)
 	return chosen, err
+}
+
+// renders reports whether a source is known to be rendered by a tool of that
+// type, with parameters.
+func (a Application) renders(typ Type) bool {
+	for i, s := range a.Sources {
+		if !s.RefOnly() && (a.typeOf(i) == typ || s.explicitType() == typ) {
+			return typ != TypeDirectory
+		}
+	}
+	return false
 }
 
 // mainType is the type that an update of the Application is for where no

@@ -327,6 +327,40 @@ sourceHydrator:
     path: p
     targetBranch: b
 `},
+		{name: "what was left of another write-back method", typ: "Helm", annotations: `
+a.helm.image-tag: tag
+write-back-target: kustomization
+git-repository: elsewhere
+`, spec: `
+source: {repoURL: u, helm: {parameters: [{name: tag, value: 1.0.0}]}}
+`, want: `
+source:
+  helm:
+    parameters:
+    - forceString: true
+      name: tag
+      value: 1.1.0
+  repoURL: u
+`},
+		{name: "a target that says which of several sources", typ: `""`, annotations: "write-back-target: kustomization", spec: `
+sources:
+- {repoURL: u, path: h, helm: {parameters: [{name: tag, value: 1.0.0}]}}
+- {repoURL: u, path: k, kustomize: {namePrefix: x-}}
+`, want: `
+sources:
+- helm:
+    parameters:
+    - name: tag
+      value: 1.0.0
+  path: h
+  repoURL: u
+- kustomize:
+    images:
+    - reg.example.com/a:1.1.0
+    namePrefix: x-
+  path: k
+  repoURL: u
+`},
 		{name: "already declared, though not live yet", typ: "Helm", annotations: "a.helm.image-tag: tag", spec: `
 source: {repoURL: u, helm: {parameters: [{name: tag, value: 1.1.0}]}}
 `, want: "web a AlreadyDeclared"},

@@ -137,7 +137,11 @@ func (u *Updater) errand(w *wish) (e *errand, done bool) {
 			settings.Prefix+"write-back-method to git to have the change committed")
 		return e, true
 	}
-	chosen, err := w.app.Choose(argo.Choice{Type: wb.Target.ImpliedType(), Repository: wb.Repository, Files: wb.Method.InGit()})
+	choice := argo.Choice{Type: wb.Target.ImpliedType(), Files: wb.Method.InGit()}
+	if choice.Files {
+		choice.Repository = wb.Repository
+	}
+	chosen, err := w.app.Choose(choice)
 	if err != nil {
 		failAll(w.items, err)
 		return e, true
