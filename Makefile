@@ -14,7 +14,7 @@ RACE     := $(if $(CAN_RACE),-race)
 export PATH := $(PATH):/usr/sbin:/usr/local/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help build image demo test test-real test-cluster test-install lint bench fuzz gen
+.PHONY: help build image demo test test-real test-cluster test-install cluster lint bench fuzz gen
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ test-cluster: ## run the tests against a kube-apiserver and an etcd, which are b
 
 test-install: ## test what is installed; the first run builds Helm, ko and the image, which takes minutes
 	go -C test/install test -count=1 -timeout 30m ./...
+
+cluster: build ## start a kube-apiserver to play with, with Applications, a registry and a Git server
+	go -C test/cluster run ./up
 
 lint: ## check format and style
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "run gofmt -w on:"; echo "$$files"; exit 1; } >&2
