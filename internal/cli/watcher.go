@@ -87,7 +87,11 @@ func (s *service) Done(c controller.Cycle) {
 	}
 }
 
+// measure leaves out a cycle that was broken off: nothing failed then.
 func (s *service) measure(c controller.Cycle) {
+	if errors.Is(c.Err, context.Canceled) {
+		return
+	}
 	scope := metrics.Whole
 	if c.Partial() {
 		scope = metrics.Part
