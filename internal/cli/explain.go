@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -139,7 +140,7 @@ func (sh shell) explainItem(it plan.Item) {
 	}
 	for _, c := range it.Changes {
 		if c.Changed() {
-			row("change", fmt.Sprintf("%s: %s: %s -> %s", c.File, c.Path, orDash(c.Old), orDash(c.New)))
+			row("change", fmt.Sprintf("%s: %s: %s -> %s", c.File, c.Path, cmp.Or(c.Old, nothing), cmp.Or(c.New, nothing)))
 			if len(c.Via) > 0 {
 				row("followed by", strings.Join(c.Via, ", "))
 			}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -112,13 +113,16 @@ func (sh shell) printPlans(plans []plan.Plan, problems []string) {
 	}
 }
 
+// nothing stands where a value is made or taken away.
+const nothing = "nothing"
+
 // changeTexts tell which values change from what to what.
 func changeTexts(items []plan.Item) []string {
 	var out []string
 	for _, it := range items {
 		for _, c := range it.Changes {
 			if c.Changed() {
-				out = append(out, fmt.Sprintf("%s: %s -> %s", c.Path, orDash(c.Old), orDash(c.New)))
+				out = append(out, fmt.Sprintf("%s: %s -> %s", c.Path, cmp.Or(c.Old, nothing), cmp.Or(c.New, nothing)))
 			}
 		}
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
+	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/plan"
 	"argocd-image-updater/internal/settings"
 	"argocd-image-updater/internal/update"
@@ -26,7 +28,7 @@ func (r *report) planned(plans []plan.Plan) {
 	for _, p := range plans {
 		log := r.log.With("application", p.App.String())
 		for _, warning := range p.Warnings {
-			log.Log(context.Background(), r.once(p.App.String()+" "+warning, "", slog.LevelWarn), warning)
+			r.warn(log, p, warning)
 		}
 		for _, it := range p.Changed() {
 			log.Info("Setting new image to "+it.New.String(), append([]any{"alias", it.Alias, "from", it.Old().Version()}, place(p.To, "")...)...)
@@ -39,6 +41,16 @@ func (r *report) planned(plans []plan.Plan) {
 			log.Info(fmt.Sprintf("Dry run - not committing %d changes to application", len(p.Changed())), detail...)
 		}
 	}
+}
+
+// warn tells a warning once. One of an ImageUpdater is the same for all of its
+// Applications, and names none.
+func (r *report) warn(log *slog.Logger, p plan.Plan, warning string) {
+	key := p.App.String() + " " + warning
+	if p.ImageUpdater != (argo.Key{}) && strings.HasPrefix(warning, "imageupdater "+p.ImageUpdater.String()) {
+		key, log = warning, r.log
+	}
+	log.Log(context.Background(), r.once(key, "", slog.LevelWarn), warning)
 }
 
 // applied tells what became of it and returns the number of errors, of which

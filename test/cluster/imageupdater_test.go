@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -53,6 +54,14 @@ func TestImageUpdaterFleet(t *testing.T) {
 	once(w, 1)
 	wantTags(w, map[string]string{"shop-eu": "2.0.0", "shop-us": "1.2.4", "shop-left-out": "1.2.3", "annotated": "1.2.4", "wiki": "1.2.3", "other": "1.2.3"})
 	golden(w, "fleet.yaml", status(w, "fleet").Object["status"])
+	var table metav1.Table
+	if err := json.Unmarshal(getTable(t, w), &table); err != nil {
+		t.Fatal(err)
+	}
+	cells := table.Rows[0].Cells // what kubectl get prints
+	if got := fmt.Sprintf("%v %v %v %v", cells[0], cells[1], cells[2], cells[4]); got != "fleet 4 5 True" {
+		t.Errorf("columns %s", got)
+	}
 	before := status(w, "fleet").GetResourceVersion()
 	once(w, 1)
 	if now := status(w, "fleet"); now.GetResourceVersion() != before {

@@ -174,6 +174,18 @@ func (c *Client) Problems() []error {
 // Notices are what should be known of how the server was found and is no
 // error: that it shows one namespace alone, that it knows no ImageUpdaters.
 func (c *Client) Notices() []string {
-	notices := []string{c.applications.notice(), c.updaters.notice()}
-	return slices.DeleteFunc(notices, func(n string) bool { return n == "" })
+	var notices, narrowed []string
+	if c.applications.narrowed.Load() {
+		narrowed = append(narrowed, c.applications.resource.Resource)
+	}
+	switch {
+	case c.updaters.absent.Load():
+		notices = append(notices, fmt.Sprintf("%s are not looked at: the API server does not know them; install the CustomResourceDefinition %s to use them", c.updaters.resource.Resource, c.updaters.resource.GroupResource()))
+	case c.updaters.narrowed.Load():
+		narrowed = append(narrowed, c.updaters.resource.Resource)
+	}
+	if len(narrowed) > 0 {
+		notices = append(notices, fmt.Sprintf("%s are looked at in namespace %s alone: we may not list and watch those of all namespaces; grant it in a ClusterRole and start anew, or name the namespaces", strings.Join(narrowed, " and "), c.namespace))
+	}
+	return notices
 }

@@ -214,14 +214,3 @@ func (t *table[T]) saw(shown target) {
 // lacking reports whether an error says that the server does not know the kind,
 // where that is none.
 func (t *table[T]) lacking(err error) bool { return t.optional && errors.Is(err, fault.ErrNotFound) }
-
-// notice says what is worth knowing and no error; "" for nothing.
-func (t *table[T]) notice() string {
-	switch {
-	case t.absent.Load() && t.optional:
-		return fmt.Sprintf("%s are not looked at: the API server does not know them; install the CustomResourceDefinition %s to use them", t.resource.Resource, t.resource.GroupResource())
-	case t.narrowed.Load():
-		return fmt.Sprintf("%s are looked at in namespace %s alone: we may not list and watch those of all namespaces; grant it in a ClusterRole and start anew, or name the namespaces", t.resource.Resource, t.home)
-	}
-	return ""
-}
