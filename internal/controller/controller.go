@@ -69,6 +69,11 @@ func (c Cycle) about(o owner) bool {
 	})
 }
 
+// saw reports whether the cycle looked at all that an ImageUpdater governs.
+func (c Cycle) saw(imageUpdater argo.Key) bool {
+	return !c.Partial() || slices.Contains(c.Pokes, update.Poke{ImageUpdater: imageUpdater})
+}
+
 // Options of a Controller.
 type Options struct {
 	// Interval is the time from the start of one whole cycle to the next.
@@ -197,7 +202,7 @@ func (c *Controller) release(ctx context.Context, objects []v1alpha1.ImageUpdate
 }
 
 // tell writes what is new into statuses and events. What cannot be written is
-// trouble, and written when the next cycle finds it still to be so.
+// trouble; a status is then written by the next cycle, an event by none.
 func (c *Controller) tell(ctx context.Context, done Cycle, objects []v1alpha1.ImageUpdater) {
 	if c.Cluster == nil {
 		return
@@ -239,19 +244,17 @@ func (c *Controller) trouble(ctx context.Context, what string, err error) {
 // statuses are the objects whose status has something new to say.
 func (c *Controller) statuses(done Cycle, objects []v1alpha1.ImageUpdater) []v1alpha1.ImageUpdater {
 	broken := brokenRules(done.Rules)
-	updated := map[argo.Key][]plan.Outcome{}
-	for _, o := range done.Outcomes {
-		if o.State == plan.Updated {
-			updated[o.ImageUpdater] = append(updated[o.ImageUpdater], o)
-		}
-	}
+	c.ledger.remember(done.Outcomes, objects, c.now())
 	var out []v1alpha1.ImageUpdater
 	for _, u := range objects {
-		if u.DeletionTimestamp != nil {
-			continue // it says nothing any more, and may be gone by now
-		}
 		key := argo.Key{Namespace: u.Namespace, Name: u.Name}
-		f := finding{object: u, broken: broken[key], ledger: &c.ledger, updated: updated[key], now: c.now()}
+		switch {
+		case u.DeletionTimestamp != nil:
+			continue // it says nothing any more, and may be gone by now
+		case u.Generation != u.Status.ObservedGeneration && !done.saw(key):
+			continue // nobody has looked yet at what it asks for now
+		}
+		f := finding{object: u, broken: broken[key], ledger: &c.ledger, now: c.now()}
 		if status := f.status(); !equality.Semantic.DeepEqual(status, u.Status) {
 			u.Status = status
 			out = append(out, u)

@@ -45,6 +45,9 @@ type entry struct {
 // enters its part, so that what is told of the whole does not flicker.
 type ledger struct {
 	accounts map[owner]account
+	// updates are those of the last cycle that had any, by ImageUpdater: what is
+	// read of the object may be older than what was written to it.
+	updates map[argo.Key][]v1alpha1.RecentUpdate
 	// warm is set once the whole fleet was entered.
 	warm bool
 }
@@ -166,6 +169,27 @@ func (l *ledger) of(imageUpdater argo.Key) []owner {
 	}
 	slices.SortFunc(out, owner.compare)
 	return out
+}
+
+// remember takes over what was written under the rules of each ImageUpdater,
+// and forgets those that are gone.
+func (l *ledger) remember(outcomes []plan.Outcome, objects []v1alpha1.ImageUpdater, now time.Time) {
+	updated := map[argo.Key][]plan.Outcome{}
+	for _, o := range outcomes {
+		if o.State == plan.Updated {
+			updated[o.ImageUpdater] = append(updated[o.ImageUpdater], o)
+		}
+	}
+	before := l.updates
+	l.updates = map[argo.Key][]v1alpha1.RecentUpdate{}
+	for _, u := range objects {
+		key := argo.Key{Namespace: u.Namespace, Name: u.Name}
+		if fresh := recentUpdates(updated[key], now); len(fresh) > 0 {
+			l.updates[key] = fresh
+		} else if old := before[key]; len(old) > 0 {
+			l.updates[key] = old
+		}
+	}
 }
 
 // widen adds to pokes the Applications that the ImageUpdaters among them have

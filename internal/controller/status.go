@@ -44,11 +44,10 @@ const statusAge = time.Hour
 
 // finding is what a cycle found out about one ImageUpdater.
 type finding struct {
-	object  v1alpha1.ImageUpdater
-	broken  error // why its spec cannot be used
-	ledger  *ledger
-	updated []plan.Outcome // what was written under its rules in this cycle
-	now     time.Time
+	object v1alpha1.ImageUpdater
+	broken error // why its spec cannot be used
+	ledger *ledger
+	now    time.Time
 }
 
 // status is what the object should say of itself. It is the status that it has
@@ -114,30 +113,37 @@ func (a account) status(name string) v1alpha1.ApplicationStatus {
 	return app
 }
 
-// recent lists the updates of this cycle, if it had any: one for each alias and
-// version.
+// recent lists the updates of the last cycle that had any, of those that this
+// process ran, unless the object tells of later ones.
 func (f finding) recent(s *v1alpha1.ImageUpdaterStatus) {
-	if len(f.updated) == 0 {
+	last := f.ledger.updates[argo.Key{Namespace: f.object.Namespace, Name: f.object.Name}]
+	if len(last) == 0 || s.LastUpdatedAt != nil && s.LastUpdatedAt.After(last[0].UpdatedAt.Time) {
 		return
 	}
-	s.LastUpdatedAt, s.RecentUpdates = at(f.now), nil
-	for _, o := range f.updated {
+	s.LastUpdatedAt, s.RecentUpdates = last[0].UpdatedAt.DeepCopy(), last
+}
+
+// recentUpdates are what was written, one for each alias and version.
+func recentUpdates(updated []plan.Outcome, now time.Time) []v1alpha1.RecentUpdate {
+	var out []v1alpha1.RecentUpdate
+	for _, o := range updated {
 		r := v1alpha1.RecentUpdate{
-			Alias: cmp.Or(o.Alias, o.Track), Image: o.Image.Name, NewVersion: o.New.Version(), ApplicationsUpdated: 1, UpdatedAt: *at(f.now),
+			Alias: cmp.Or(o.Alias, o.Track), Image: o.Image.Name, NewVersion: o.New.Version(), ApplicationsUpdated: 1, UpdatedAt: *at(now),
 			Message: fmt.Sprintf("Updated from %s to %s.", cmp.Or(o.Old().Version(), "nothing"), o.New.Version()),
 		}
-		i := slices.IndexFunc(s.RecentUpdates, func(other v1alpha1.RecentUpdate) bool {
+		i := slices.IndexFunc(out, func(other v1alpha1.RecentUpdate) bool {
 			return other.Alias == r.Alias && other.NewVersion == r.NewVersion
 		})
 		if i >= 0 {
-			s.RecentUpdates[i].ApplicationsUpdated++
+			out[i].ApplicationsUpdated++
 			continue
 		}
-		s.RecentUpdates = append(s.RecentUpdates, r)
+		out = append(out, r)
 	}
-	slices.SortStableFunc(s.RecentUpdates, func(a, b v1alpha1.RecentUpdate) int {
+	slices.SortStableFunc(out, func(a, b v1alpha1.RecentUpdate) int {
 		return cmp.Or(strings.Compare(a.Alias, b.Alias), strings.Compare(a.NewVersion, b.NewVersion))
 	})
+	return out
 }
 
 // conditions tell in how far the object does its work. What they say is made of
