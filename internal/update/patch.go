@@ -106,15 +106,22 @@ func (u *Updater) patch(ctx context.Context, p plan.Plan) error {
 		}
 		return err
 	}
-	after, err := u.rebuild(app, p)
-	switch {
-	case err != nil:
-		return err
-	case len(after.Files) > 0:
+	if !holds(u.rebuild(app, p), p) {
 		return fmt.Errorf("application %s: the patch was accepted and %s does not hold it: look for an admission webhook that changes Applications: %w",
 			p.App, p.Files[0].Path, fault.ErrRefused)
 	}
 	return nil
+}
+
+// holds reports whether all that a plan was to write is what is declared after
+// it.
+func holds(after, written plan.Plan) bool {
+	for i, it := range written.Items {
+		if it.State == plan.Pending && after.Items[i].State != plan.AlreadyDeclared {
+			return false
+		}
+	}
+	return true
 }
 
 // replan builds a plan of the same rules for the Application as it is now.
@@ -123,13 +130,15 @@ func (u *Updater) replan(ctx context.Context, p plan.Plan) (plan.Plan, error) {
 	if err != nil {
 		return p, err
 	}
-	if !maps.Equal(askedBy(app), askedBy(p.Intent.Application)) {
-		return p, fmt.Errorf("application %s: its annotations were changed meanwhile; the next cycle reads them: %w", p.App, errAppeared)
+	was := p.Intent.Application
+	switch {
+	case app.UID != was.UID:
+		return p, fmt.Errorf("application %s: another application of this name was made meanwhile; the next cycle looks at it: %w", p.App, errAppeared)
+	case !maps.Equal(askedBy(app), askedBy(was)), !maps.Equal(app.Labels, was.Labels):
+		// Labels say whose rules hold for it, and whether it is ours at all.
+		return p, fmt.Errorf("application %s: its annotations or labels were changed meanwhile; the next cycle reads them: %w", p.App, errAppeared)
 	}
-	again, err := u.rebuild(app, p)
-	if err != nil {
-		return p, err
-	}
+	again := u.rebuild(app, p)
 	u.limit(ctx, &again)
 	return again, nil
 }
@@ -146,22 +155,13 @@ func askedBy(app argo.Application) map[string]string {
 }
 
 // rebuild builds the plan p again, for another state of its Application.
-func (u *Updater) rebuild(app argo.Application, p plan.Plan) (plan.Plan, error) {
+func (u *Updater) rebuild(app argo.Application, p plan.Plan) plan.Plan {
 	w := &wish{app: app, by: p.ImageUpdater, update: p.Intent.Update, items: slices.Clone(p.Intent.Items)}
 	e, done := u.errand(w)
 	if done {
-		return e.plan, cmp.Or(e.plan.Err, firstError(e.plan.Items))
+		return e.plan
 	}
-	return plan.Build(e.intent, plan.NewTree("", map[string]plan.File{e.parameters.Path: e.parameters})), nil
-}
-
-func firstError(items []plan.Item) error {
-	for _, it := range items {
-		if it.Err != nil {
-			return it.Err
-		}
-	}
-	return nil
+	return plan.Build(e.intent, plan.NewTree("", map[string]plan.File{e.parameters.Path: e.parameters}))
 }
 
 // mayWrite is an error if nothing may be written any more.

@@ -450,7 +450,15 @@ func TestPatchGivesUp(t *testing.T) {
 			c.edit("web", func(object map[string]any) {
 				delete(object["metadata"].(map[string]any)["annotations"].(map[string]any), settings.Prefix+"image-list")
 			})
-		}, "annotations were changed meanwhile"},
+		}, "annotations or labels were changed meanwhile"},
+		{"labels changed", func(c *cluster) {
+			c.edit("web", func(object map[string]any) {
+				object["metadata"].(map[string]any)["labels"] = map[string]any{"updates": "off"}
+			})
+		}, "annotations or labels were changed meanwhile"},
+		{"made anew", func(c *cluster) {
+			c.edit("web", func(object map[string]any) { object["metadata"].(map[string]any)["uid"] = "another" })
+		}, "another application of this name was made meanwhile"},
 		{"deleted", func(c *cluster) { delete(c.objects, argo.Key{Namespace: "argocd", Name: "web"}) }, "not found"},
 		{"moves again and again", func(c *cluster) {
 			c.edit("web", func(object map[string]any) { object["metadata"].(map[string]any)["generation"] = c.version })
@@ -467,6 +475,22 @@ func TestPatchGivesUp(t *testing.T) {
 			}
 		})
 	}
+	t.Run("no place is left", func(t *testing.T) {
+		w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
+		c := newCluster(t, strings.Replace(manifest("a.helm.image-tag: image.tag", helmApp, "Helm"), "image-list: a=", "image-list: b=:, a=", 1)).in(w)
+		c.before = func(argo.Patch) {
+			c.edit("web", func(object map[string]any) { object["spec"] = map[string]any{"sources": []any{map[string]any{"repoURL": "u", "ref": "x"}}} })
+		}
+		w.want(w.cycle(), "web b Failed", "web a Failed…no source renders anything")
+	})
+	t.Run("changed by an admission webhook", func(t *testing.T) {
+		w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
+		c := newCluster(t, manifest("a.helm.image-tag: image.tag", helmApp, "Helm")).in(w)
+		c.admit = func(object map[string]any) {
+			object["spec"].(map[string]any)["source"].(map[string]any)["helm"] = map[string]any{"parameters": []any{map[string]any{"name": "image.tag", "value": "2.0.0"}}}
+		}
+		w.want(w.cycle(), "web a Failed…look for an admission webhook")
+	})
 	t.Run("taken out by an admission webhook", func(t *testing.T) {
 		w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
 		c := newCluster(t, manifest("a.helm.image-tag: image.tag", helmApp, "Helm")).in(w)
