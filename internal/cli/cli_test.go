@@ -117,7 +117,28 @@ func TestExitCodes(t *testing.T) {
 	term.wants(term.on("run", "--once"), exitOK)
 	term.wants(term.on("plan", "--exit-code", "staging-web"), exitOK, "AlreadyDeclared")
 	term.wants(term.on("run", "--once", "--git-commit-signing-key", "k"), exitUsage, "not supported yet")
-	term.wants(term.on("run", "--once", "--warmup-cache", "true", "--metrics-port", "1"), exitOK, "warmup-cache has been deprecated")
+	term.wants(term.on("run", "--once", "--enable-webhook"), exitUsage, "not supported yet")
+	term.wants(term.on("run", "--git-commit-method", "api"), exitUsage, "not supported yet")
+	// What asks for nothing else than what is done is no reason to end.
+	term.wants(term.on("run", "--once", "--enable-webhook=false", "--git-commit-sign-off=false", "--git-commit-method=git", "--git-commit-signing-key="), exitOK)
+}
+
+// Switches of the incumbent that do nothing take no word that follows them: the
+// next flag still counts.
+func TestRetiredSwitches(t *testing.T) {
+	term := newTerminal(t)
+	term.wants(term.on("run", "--warmup-cache", "--once", "--metrics-port", "1"), exitOK, "warmup-cache has been deprecated")
+	term.wants(term.on("run", "--webhook-require-secret", "--dry-run", "--warmup-cache=false", "--once"), exitOK, "Processing results: .*errors=0")
+}
+
+// A variable that cannot be obeyed ends the program if that would do something
+// else than was asked for, and is told of otherwise.
+func TestIncumbentVariables(t *testing.T) {
+	term := newTerminal(t)
+	term.env["MAX_CONCURRENT_RECONCILES"], term.env["GIT_COMMIT_METHOD"] = "4", "git"
+	term.wants(term.on("run", "--once"), exitOK, "MAX_CONCURRENT_RECONCILES: the variable does nothing here")
+	term.env["GIT_COMMIT_METHOD"] = "api"
+	term.wants(term.on("run", "--once"), exitUsage, "variable GIT_COMMIT_METHOD \"api\": commits cannot be made through a forge yet")
 }
 
 func TestExplainNamesEveryTag(t *testing.T) {

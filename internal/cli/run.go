@@ -101,6 +101,9 @@ func (sh shell) runRun(ctx context.Context, o *runOptions) error {
 		return &exit{exitUsage, err}
 	}
 	quietKubernetes(log)
+	for _, name := range sh.retiredVariables() {
+		log.Warn(name + ": the variable does nothing here")
+	}
 	if sh.truth("ENABLE_WEBHOOK") {
 		log.Warn("ENABLE_WEBHOOK: webhooks are not served yet; registries are asked at the interval")
 	}
