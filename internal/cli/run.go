@@ -202,15 +202,15 @@ func (s *service) synced(ctx context.Context) bool {
 
 // lead gives what runs cycles for as long as this replica may.
 func (s *service) lead() func(ctx context.Context) {
-	access := s.c.source.access
-	if access == nil || s.c.source.cluster == nil || !s.o.leader.elect {
+	access, cluster := s.c.source.access, s.c.source.leases
+	if cluster == nil || !s.o.leader.elect {
 		s.metrics.Lead()
 		return s.Run
 	}
 	s.name = identity()
 	lease := argo.Key{Namespace: cmp.Or(s.o.leader.namespace, access.Namespace, s.o.source.namespace), Name: s.o.leader.name}
 	election := controller.Election{
-		Leases: leases{s.c.source.cluster.Lease(lease)}, Identity: s.name, Changed: s.leads, Waiting: s.waits,
+		Leases: leases{cluster.Lease(lease)}, Identity: s.name, Changed: s.leads, Waiting: s.waits,
 	}
 	leader := election.Join()
 	s.Updater.MayWrite = leader.MayWrite

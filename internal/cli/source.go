@@ -121,6 +121,7 @@ type source struct {
 	watched watched          // nil where they are read anew each time
 	files   *files           // nil unless they come from files
 	cluster *kube.Client     // nil unless they come from a Kubernetes API
+	leases  *kube.Client     // where replicas compete; nil without a Kubernetes API
 	access  *kube.Connection // nil without a Kubernetes API
 }
 
@@ -168,7 +169,7 @@ func (o *sourceOptions) open(sh shell, tell observed) (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	return source{Applications: c, writer: c, projects: c, limits: c, problems: c.Problems, notices: c.Notices, watched: c, cluster: c, access: access}, nil
+	return source{Applications: c, writer: c, projects: c, limits: c, problems: c.Problems, notices: c.Notices, watched: c, cluster: c, leases: c, access: access}, nil
 }
 
 // connect reaches the Kubernetes API; nil if it is not wanted, or if it is only
@@ -214,9 +215,11 @@ func (o *sourceOptions) openServer(sh shell, access *kube.Connection, tell obser
 	if err != nil {
 		return source{}, err
 	}
-	return source{
-		Applications: c, writer: c, projects: c, problems: c.Problems, notices: c.Notices, watched: c, access: access,
-	}, nil
+	out := source{Applications: c, writer: c, projects: c, problems: c.Problems, notices: c.Notices, watched: c, access: access}
+	if access != nil {
+		out.leases, err = kube.New(access, kube.Options{Namespace: o.namespace})
+	}
+	return out, err
 }
 
 // Rules are the ImageUpdaters of the cluster; none without one.
