@@ -81,6 +81,7 @@ type service struct {
 	c        connected
 	report   *report
 	failures int    // of the last cycle
+	blind    error  // why this replica could not list the Applications if it led
 	name     string // of this replica, unlike that of any other
 	*controller.Controller
 }
@@ -217,6 +218,7 @@ func (s *service) lead() func(ctx context.Context) {
 	return func(ctx context.Context) {
 		s.health.StandBy()
 		s.metrics.StandBy()
+		s.blind = s.look(ctx)
 		leader.Run(ctx, func(ctx context.Context) {
 			s.metrics.Lead()
 			s.Run(ctx)
@@ -245,10 +247,26 @@ func (s *service) leads(holder string) {
 	s.log.Info(text, "lease", s.o.leader.name, "holder", holder)
 }
 
+// look tries whether the Applications could be listed.
+func (s *service) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	_, err := s.c.source.List(ctx)
+	return err
+}
+
+// lookPatience bounds how much later than it could a replica takes the Lease
+// because it looks for the Applications first.
+const lookPatience = 5 * time.Second
+
 // waits tells of a Lease that cannot be had, once for as long as the reason
-// stays of one class.
+// stays of one class. A replica that could do nothing if it led is not ready, so
+// that a rollout stops at it.
 func (s *service) waits(err error) {
-	s.health.Waiting(err)
+	if s.blind != nil {
+		s.blind = s.look(context.Background())
+	}
+	s.health.Waiting(cmp.Or(err, s.blind))
 	class := ""
 	if err != nil {
 		class = classify(err)
