@@ -157,6 +157,9 @@ func (f finding) conditions(s *v1alpha1.ImageUpdaterStatus, t tally) {
 		})
 	}
 	summary := fmt.Sprintf("%d applications with %d images: %d failed, %d waiting.", t.applications, t.images, t.failed, t.waiting)
+	if t.applications == 0 {
+		summary = f.idle()
+	}
 	switch {
 	case f.broken != nil:
 		set(conditionReady, metav1.ConditionFalse, reasonFailed, f.broken.Error())
@@ -173,6 +176,15 @@ func (f finding) conditions(s *v1alpha1.ImageUpdaterStatus, t tally) {
 	}
 	set(conditionReconciling, metav1.ConditionFalse, reasonIdle, "Last check completed. Awaiting next cycle.")
 	set(conditionStalled, metav1.ConditionFalse, reasonValidSpec, "The spec can be used.")
+}
+
+// idle tells why there may be nothing to do.
+func (f finding) idle() string {
+	text := fmt.Sprintf("No Application of namespace %s fits namePattern and labelSelectors of a reference; those of other namespaces are not meant.", f.object.Namespace)
+	if slices.ContainsFunc(f.object.Spec.ApplicationRefs, func(r v1alpha1.ApplicationRef) bool { return r.UseAnnotations != nil && *r.UseAnnotations }) {
+		text += " With useAnnotations it needs an image-list, too."
+	}
+	return text
 }
 
 // worst names a failure, and how many more there are.

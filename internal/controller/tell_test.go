@@ -128,7 +128,7 @@ func minute(t *metav1.Time) string {
 // What is told of cycles is a function of what they found. Each golden file
 // holds cycles and, for each of them, what is written. The language of cycles:
 //
-//	updater NAME                an ImageUpdater; "broken" or "deleted" may follow
+//	updater NAME                an ImageUpdater; "broken", "annotations" or "deleted" may follow
 //	cycle [MINUTES]             a cycle over the whole fleet, 1 minute after the last
 //	poke app NAME               a cycle about an Application
 //	poke updater NAME           a cycle about an ImageUpdater
@@ -199,6 +199,9 @@ func (p *play) line(words []string) {
 		u.Spec.ApplicationRefs = []v1alpha1.ApplicationRef{{NamePattern: "*"}}
 		if slices.Contains(words, "broken") {
 			u.Spec.ApplicationRefs[0].NamePattern = "["
+		}
+		if slices.Contains(words, "annotations") {
+			u.Spec.ApplicationRefs[0].UseAnnotations = new(true)
 		}
 		if slices.Contains(words, "deleted") {
 			u.DeletionTimestamp = &metav1.Time{Time: start}

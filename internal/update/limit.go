@@ -1,7 +1,6 @@
 package update
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -20,19 +19,11 @@ func (u *Updater) access(ctx context.Context, e *errand) error {
 	if u.Access == nil {
 		return nil
 	}
-	project, err := projectOf(ctx, u.Access, e.intent.Application)
+	project, err := u.Access.Project(ctx, e.intent.Application)
 	if err != nil || project == nil {
 		return err
 	}
 	return u.permits(project, e.intent.Application, e.location)
-}
-
-func projectOf(ctx context.Context, from Projects, app argo.Application) (*argo.Project, error) {
-	project, err := from.Project(ctx, app)
-	if err != nil {
-		return nil, fmt.Errorf("project %q of application %s: %w", cmp.Or(app.Project, "default"), app.Key, err)
-	}
-	return project, nil
 }
 
 // permits is an error if the Application may not be one of the project, or the
@@ -55,7 +46,7 @@ func (u *Updater) limit(ctx context.Context, p *plan.Plan) {
 		return
 	}
 	app := p.Intent.Application
-	project, err := projectOf(ctx, u.Projects, app)
+	project, err := u.Projects.Project(ctx, app)
 	if err == nil && project != nil {
 		err = u.permits(project, app, p.To.Location)
 	}

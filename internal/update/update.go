@@ -45,7 +45,7 @@ type Writer interface {
 type Projects interface {
 	// Project is the AppProject of an Application, with all windows that may
 	// concern it; nil if the source of Applications cannot give projects. That
-	// there is no project of this name is an error.
+	// there is no project of this name is an error; errors name the Application.
 	Project(ctx context.Context, app argo.Application) (*argo.Project, error)
 }
 
