@@ -30,7 +30,7 @@ func (l *listenOptions) flags(cmd *cobra.Command, sh shell) {
 	f.IntVar(&l.metricsPort, "metrics-port", server.DefaultMetricsPort, "port of /metrics; 0 is none, as it is with --applications unless given")
 	f.StringVar(&l.healthAddress, "health-probe-bind-address", "", "address of /healthz and /readyz, such as :8081, instead of the port; 0 is none")
 	f.StringVar(&l.metricsAddress, "metrics-bind-address", "", "address of /metrics, such as :8443, instead of the port, with HTTPS; 0 is none")
-	f.BoolVar(&l.metricsSecure, "metrics-secure", true, "serve /metrics over HTTPS (not given: yes for --metrics-bind-address, no for --metrics-port)")
+	f.BoolVar(&l.metricsSecure, "metrics-secure", false, "serve /metrics over HTTPS, or =false not (not given: over HTTPS with --metrics-bind-address alone)")
 	f.StringVar(&l.flagged.MetricsCertificate, "metrics-cert-path", "", "folder with tls.crt and tls.key for /metrics (default: a certificate made at the start)")
 	f.BoolVar(&l.http2, "enable-http2", false, "speak HTTP/2 where HTTPS is served")
 	f.StringVar(&l.flagged.MinVersion, "tlsminversion", cmp.Or(sh.env("TLS_MIN_VERSION"), "1.3"), "lowest version of TLS that is served: 1.2 or 1.3")

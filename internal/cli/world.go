@@ -75,7 +75,7 @@ func (w *world) registryFlags(cmd *cobra.Command, sh shell) {
 	f.StringVar(&w.registriesConf, "registries-conf-path", defaultRegistries, "registries.conf; the default may be missing: then Docker Hub and what image names say")
 	f.StringVar(&w.dockerConfig, "docker-config", userDockerConfig(sh), "docker config file with logins for registries without a credential of their own")
 	f.IntVar(&w.concurrency, "max-concurrency", defaultConcurrency, "image repositories, Git repositories, and patches, worked on at once")
-	f.IntVar(&w.concurrency, "max-concurrent-apps", defaultConcurrency, "the same, as the v1 line calls it")
+	f.IntVar(&w.concurrency, "max-concurrent-apps", defaultConcurrency, "the same as --max-concurrency, by the name that the incumbent gave it")
 	f.IntVar(&w.rateLimit, "rate-limit", 20, "requests per second to a registry that registries.conf does not name; 0 is unlimited")
 	w.log.flags(cmd, sh)
 }
