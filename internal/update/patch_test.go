@@ -479,7 +479,9 @@ func TestPatchGivesUp(t *testing.T) {
 		w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
 		c := newCluster(t, strings.Replace(manifest("a.helm.image-tag: image.tag", helmApp, "Helm"), "image-list: a=", "image-list: b=:, a=", 1)).in(w)
 		c.before = func(argo.Patch) {
-			c.edit("web", func(object map[string]any) { object["spec"] = map[string]any{"sources": []any{map[string]any{"repoURL": "u", "ref": "x"}}} })
+			c.edit("web", func(object map[string]any) {
+				object["spec"] = map[string]any{"sources": []any{map[string]any{"repoURL": "u", "ref": "x"}}}
+			})
 		}
 		w.want(w.cycle(), "web b Failed", "web a Failed…no source renders anything")
 	})
