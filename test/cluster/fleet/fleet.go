@@ -1,137 +1,155 @@
-// Package fleet fills a namespace with Applications: as many as a test or a
-// benchmark wants, each with a status as large as those of grown ones.
+// Package fleet makes large fleets in a control plane, for benchmarks and for
+// tests that count: many Applications with a status as long as those of real
+// ones, and a registry that knows their images.
 //
-// What it makes depends on its fields alone, so that two runs measure the same.
-// It makes no registry and no Git repository: [Fleet.Tags] says what a registry
-// of the fleet has to know.
+// Its registry answers tag lists alone; nothing can be pushed to it.
 package fleet
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 
 	"argocd-image-updater/internal/itest"
 )
 
 // Host is the registry as the Applications call it.
-const Host = "registry.example.com"
+const Host = "reg.example.com"
 
-// Fleet is a number of Applications of one namespace. Each deploys a Helm chart
-// with some images, is annotated so that the updater follows them, and keeps the
-// default write-back method.
+// Fleet is how large a fleet is, and what it needs.
 type Fleet struct {
-	Namespace    string
 	Applications int
 	Images       int // of each Application
-	Repositories int // of images, which the Applications share; 0 is one for each image
-	// Version is the patch number of the tags that run: 1.0.<Version>.
-	Version int
-	// StatusBytes is how large the status is as JSON; it is never less than
-	// what the updater reads of it, and short of this by one resource at most.
-	StatusBytes int
+	Repositories int // of images; each is used by many Applications
+	Tags         int // of each repository: 1.0.0 to 1.0.<n-1>
+	Status       int // about how many bytes the status of each has
+	Outdated     int // so many of the Applications have the tag before the last
+	// Latency is how long the registry takes to answer.
+	Latency time.Duration
 }
 
-// Name is the name of the nth Application, counted from 0.
-func (Fleet) Name(n int) string { return fmt.Sprintf("app-%05d", n) }
-
-// Repository is the image repository, without Host, of an image of the nth
-// Application.
-func (f Fleet) Repository(n, image int) string {
-	i := n*f.Images + image
-	if f.Repositories > 0 {
-		i %= f.Repositories
-	}
-	return fmt.Sprintf("team/service-%05d", i)
-}
-
-// Tags answers for the registry: the tags 1.0.0 to 1.0.<tags-1> of every
-// repository.
-func (f Fleet) Tags(tags int) itest.TagServer {
-	server := itest.TagServer{Tags: map[string][]string{}}
-	var names []string
-	for v := range tags {
-		names = append(names, fmt.Sprintf("1.0.%d", v))
-	}
-	for n := range f.Applications {
-		for i := range f.Images {
-			server.Tags[f.Repository(n, i)] = names
+// Registry starts a registry that knows the images of a fleet.
+func (f Fleet) Registry() (*itest.Registry, error) {
+	tags := itest.TagServer{Tags: map[string][]string{}}
+	for r := range f.Repositories {
+		name := fmt.Sprintf("team/service-%03d", r)
+		for t := range f.Tags {
+			tags.Tags[name] = append(tags.Tags[name], fmt.Sprintf("1.0.%d", t))
 		}
 	}
-	return server
+	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(f.Latency)
+		tags.ServeHTTP(w, r)
+	})
+	return itest.StartRegistry(itest.RegistryOptions{Handler: slow})
 }
 
-// Create creates the Applications, several at the same time. The first that is
-// refused ends it.
-func (f Fleet) Create(ctx context.Context, config *rest.Config) error {
-	config = rest.CopyConfig(config)
-	config.GroupVersion = &schema.GroupVersion{Group: "argoproj.io", Version: "v1alpha1"}
-	config.APIPath = "/apis"
-	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
-	client, err := rest.RESTClientFor(config)
+// Conf is the registries.conf that leads to a registry, without a limit of
+// requests in a second.
+func Conf(registry *itest.Registry) string {
+	return fmt.Sprintf("registries:\n- {name: fleet, prefix: %s, api_url: %q, limit: 0}\n", Host, registry.URL())
+}
+
+// Name is the name of an Application of a fleet.
+func Name(i int) string { return fmt.Sprintf("app-%05d", i) }
+
+// Create creates the Applications in a namespace.
+func (f Fleet) Create(ctx context.Context, config *rest.Config, namespace string) error {
+	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(16)
-	for n := range f.Applications {
-		group.Go(func() error {
-			body, err := json.Marshal(f.application(n))
-			if err != nil {
-				return err
-			}
-			err = client.Post().Namespace(f.Namespace).Resource("applications").Body(body).Do(ctx).Error()
-			if err != nil {
-				return fmt.Errorf("create Application %s/%s: %w", f.Namespace, f.Name(n), err)
-			}
-			return nil
-		})
+	url := fmt.Sprintf("%s/apis/argoproj.io/v1alpha1/namespaces/%s/applications", config.Host, namespace)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for i := range f.Applications {
+		g.Go(func() error { return post(ctx, client, url, f.application(i)) })
 	}
-	return group.Wait()
+	return g.Wait()
 }
 
-// object is a part of a manifest.
+func post(ctx context.Context, client *http.Client, url string, object any) error {
+	text, err := json.Marshal(object)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusCreated {
+		err = fmt.Errorf("POST %s: %s: %s", url, resp.Status, answer)
+	}
+	return err
+}
+
 type object = map[string]any
 
-func (f Fleet) application(n int) object {
+// application is a Helm Application that follows its images.
+func (f Fleet) application(i int) object {
 	const prefix = "argocd-image-updater.argoproj.io/"
+	tag := f.Tags - 1
+	if i < f.Outdated {
+		tag--
+	}
 	annotations := object{}
-	var list []string
+	var list, live []string
 	var parameters []object
-	for i := range f.Images {
-		list = append(list, fmt.Sprintf("i%d=%s/%s:1.x", i, Host, f.Repository(n, i)))
-		name, tag := fmt.Sprintf("image%d.name", i), fmt.Sprintf("image%d.tag", i)
-		annotations[fmt.Sprintf("%si%d.helm.image-name", prefix, i)] = name
-		annotations[fmt.Sprintf("%si%d.helm.image-tag", prefix, i)] = tag
+	for img := range f.Images {
+		name := fmt.Sprintf("%s/team/service-%03d", Host, (i*f.Images+img)%f.Repositories)
+		alias := fmt.Sprintf("i%d", img)
+		list = append(list, fmt.Sprintf("%s=%s:1.x", alias, name))
+		live = append(live, fmt.Sprintf("%s:1.0.%d", name, tag))
+		annotations[prefix+alias+".helm.image-name"] = alias + ".name"
+		annotations[prefix+alias+".helm.image-tag"] = alias + ".tag"
 		parameters = append(parameters,
-			object{"name": name, "value": Host + "/" + f.Repository(n, i)},
-			object{"name": tag, "value": f.tag()})
+			object{"name": alias + ".name", "value": name, "forceString": true},
+			object{"name": alias + ".tag", "value": fmt.Sprintf("1.0.%d", tag), "forceString": true})
 	}
 	annotations[prefix+"image-list"] = strings.Join(list, ", ")
-	source := object{
-		"repoURL":        "https://git.example.com/team/config.git",
-		"targetRevision": "main",
-		"path":           "charts/" + f.Name(n),
-		"helm":           object{"parameters": parameters},
+	status := object{"sourceType": "Helm", "summary": object{"images": live}, "sync": object{"status": "Synced"}}
+	if resources := f.resources(); len(resources) > 0 {
+		status["resources"] = resources
 	}
 	return object{
-		"apiVersion": "argoproj.io/v1alpha1",
-		"kind":       "Application",
-		"metadata":   object{"name": f.Name(n), "namespace": f.Namespace, "annotations": annotations},
+		"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+		"metadata": object{"name": Name(i), "annotations": annotations},
 		"spec": object{
 			"project":     "default",
-			"destination": object{"server": "https://kubernetes.default.svc", "namespace": f.Name(n)},
-			"source":      source,
-			"syncPolicy":  object{"automated": object{"prune": true, "selfHeal": true}},
+			"destination": object{"server": "https://kubernetes.default.svc", "namespace": "web"},
+			"source": object{
+				"repoURL": "https://git.example.com/team/config.git", "path": "chart", "targetRevision": "main",
+				"helm": object{"parameters": parameters},
+			},
 		},
-		"status": f.status(n, source),
+		"status": status,
 	}
 }
 
-func (f Fleet) tag() string { return fmt.Sprintf("1.0.%d", f.Version) }
+// resources fill a status up, as those that Argo CD has deployed do.
+func (f Fleet) resources() []object {
+	var out []object
+	for size := 0; size < f.Status; size += 200 {
+		out = append(out, object{
+			"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "production", "status": "Synced",
+			"name":   fmt.Sprintf("a-deployment-with-a-name-as-long-as-they-are-in-the-field-%03d", size/200),
+			"health": object{"status": "Healthy"},
+		})
+	}
+	return out
+}
