@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
+	yamlv3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
 
 	"argocd-image-updater/internal/argo"
@@ -16,13 +18,26 @@ import (
 
 // parameters are what an update may change in a source.
 type parameters struct {
-	Helm      *helmParameters  `json:"helm,omitempty"`
-	Kustomize *kustomizeImages `json:"kustomize,omitempty"`
-	Plugin    *pluginEnv       `json:"plugin,omitempty"`
+	Helm      *helmParameters  `yaml:",omitempty"`
+	Kustomize *kustomizeImages `yaml:",omitempty"`
+	Plugin    *pluginEnv       `yaml:",omitempty"`
 }
 
 type helmParameters struct {
 	Parameters []argo.HelmParameter `json:"parameters"`
+}
+
+// MarshalYAML writes them as the API server shows them.
+func (h helmParameters) MarshalYAML() (any, error) {
+	type parameter struct {
+		ForceString bool `yaml:"forceString"`
+		Name, Value string
+	}
+	shown := make([]parameter, 0, len(h.Parameters))
+	for _, p := range h.Parameters {
+		shown = append(shown, parameter{p.ForceString, p.Name, p.Value})
+	}
+	return map[string]any{"parameters": shown}, nil
 }
 
 type kustomizeImages struct {
@@ -31,6 +46,19 @@ type kustomizeImages struct {
 
 type pluginEnv struct {
 	Env []argo.EnvVar `json:"env"`
+}
+
+// text is the YAML of parameters. It is made without a detour over JSON, which
+// for a large fleet would be most of the work of a cycle.
+func (p parameters) text() ([]byte, error) {
+	var b bytes.Buffer
+	e := yamlv3.NewEncoder(&b)
+	e.SetIndent(2)
+	e.CompactSeqIndent()
+	if err := e.Encode(p); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), e.Close()
 }
 
 func parametersOf(s argo.Source) parameters {
@@ -71,7 +99,7 @@ func Parameters(app argo.Application, chosen argo.Chosen) (Resolved, File, error
 	if p == (parameters{}) {
 		return site, File{Path: path}, nil
 	}
-	text, err := yaml.Marshal(p)
+	text, err := p.text()
 	if err != nil {
 		return Resolved{}, File{}, fmt.Errorf("application %s, %s: %w", app.Key, path, err)
 	}

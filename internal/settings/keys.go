@@ -32,18 +32,25 @@ func (r *reader) warnOfKeys(entries []listEntry) {
 	aliases := aliasesOf(entries)
 	for _, key := range slices.Sorted(maps.Keys(r.values)) {
 		alias, own := cutImageKey(key)
-		switch near := aliases.nearest(key); {
+		switch {
 		case slices.Contains(applicationKeys, key), slices.Contains(imageKeys, key), aliases.have(alias, own):
 		case own != "" && alias == "":
 			r.warn("%s: does nothing without an alias: write <alias>.%s", key, key)
 		case own != "":
 			r.warn("%s: %s has no alias %q, so it does nothing: %s", key, keyImageList, alias, aliases.remedy(alias))
-		case near != "":
-			r.warn("%s: unknown key, does nothing: did you mean %s?", key, near)
 		default:
-			r.warn("%s: unknown key, does nothing", key)
+			r.warnOfKey(key, aliases.nearest(key))
 		}
 	}
+}
+
+// warnOfKey warns of a key that nobody knows; near is "" or a known one.
+func (r *reader) warnOfKey(key, near string) {
+	if near != "" {
+		r.warn("%s: unknown key, does nothing: did you mean %s?", key, near)
+		return
+	}
+	r.warn("%s: unknown key, does nothing", key)
 }
 
 // cutImageKey takes a key of one image apart; own is "" for other keys.
