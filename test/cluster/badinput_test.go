@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -158,6 +159,52 @@ func TestMissingPermission(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A service that may not compete for its Lease, or that reaches nobody, says so
+// and waits: it is not ready.
+func TestServiceWaits(t *testing.T) {
+	t.Parallel()
+	w := scene(t)
+	w.Apply(app("web", followed))
+	without(w, "leases", "")
+	port := w.Port()
+	p := w.Start("run", "--registries-conf-path", conf(w), "--health-port", port, "--metrics-port", w.Port())
+	wantText(t, p.Until("level=ERROR"), "leases.coordination.k8s.io", w.Namespace+"/c21b75f2.argoproj.io", `grant \"get\" on \"leases\"`)
+	if code := readiness(t, port); code != http.StatusServiceUnavailable {
+		t.Errorf("ready: %d", code)
+	}
+	wantTags(w, map[string]string{"web": "1.2.3"})
+	w.Apply(shipped(t, "base/role.yaml"))
+	untilTag(w, "web", "1.3.0")
+	p.Stop()
+
+	text, err := os.ReadFile(w.KubeconfigOf("argocd-image-updater"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Kubeconfig = w.File("nobody-there", strings.Replace(string(text), w.Plane.Config().Host, "https://127.0.0.1:1", 1))
+	p = w.Start("run", "--registries-conf-path", conf(w), "--health-port", port, "--metrics-port", w.Port())
+	wantText(t, p.Until("level=ERROR"), "https://127.0.0.1:1/", "connection refused")
+	if code := readiness(t, port); code != http.StatusServiceUnavailable {
+		t.Errorf("ready: %d", code)
+	}
+	p.Stop()
+}
+
+// readiness is what /readyz answers.
+func readiness(t *testing.T, port string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+port+"/readyz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode
 }
 
 // A Secret that is not there or has another shape is told with its name, and

@@ -92,6 +92,7 @@ require (
 
 require (
 	argocd-image-updater v0.0.0-00010101000000-000000000000
+	github.com/go-logr/logr v1.4.3
 	github.com/google/go-cmp v0.7.0
 	golang.org/x/sync v0.24.0
 )

@@ -257,7 +257,7 @@ spec: {applicationRefs: [{namePattern: "*", useAnnotations: true}]}
 	if err != nil || len(apps) != 1 || apps[0].Namespace != "argocd" {
 		t.Fatal(apps, err)
 	}
-	if problems, notices := c.Problems(), c.Notices(); len(problems) > 0 || len(notices) != 2 {
+	if problems, notices := c.Problems(), c.Notices(); len(problems) > 0 || len(notices) != 1 {
 		t.Errorf("problems %v, notices %q", problems, notices)
 	}
 	if p, err := c.Project(t.Context(), apps[0]); err != nil || p.Name != "default" {

@@ -13,6 +13,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/go-logr/logr"
+	kubelog "sigs.k8s.io/controller-runtime/pkg/log"
+
 	"argocd-image-updater/test/cluster/kubeapi"
 )
 
@@ -28,6 +31,7 @@ type Suite struct {
 // with. Before, it puts a suite where the tests look for it. The suite ends with
 // the tests, or when the binary is interrupted.
 func Main(tests interface{ Run() int }, suite **Suite) int {
+	kubelog.SetLogger(logr.Discard()) // else it writes a stack that nobody set one
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	dir, err := os.MkdirTemp("", "argocd-image-updater-suite-")
