@@ -167,11 +167,10 @@ type play struct {
 	t       *testing.T
 	cluster *cluster
 	*Controller
-	now    time.Time
-	broken []string
-	cycle  *Cycle
-	out    strings.Builder
-	n      int
+	now   time.Time
+	cycle *Cycle
+	out   strings.Builder
+	n     int
 }
 
 func told(t *testing.T, script string) string {

@@ -176,7 +176,7 @@ func TestServiceWaits(t *testing.T) {
 	}
 	wantTags(w, map[string]string{"web": "1.2.3"})
 	w.Apply(shipped(t, "base/role.yaml"))
-	untilTag(w, "web", "1.3.0")
+	untilUpdated(w, "web")
 	p.Stop()
 
 	text, err := os.ReadFile(w.KubeconfigOf("argocd-image-updater"))
@@ -288,7 +288,7 @@ func TestDefinitionsOfArgoCD(t *testing.T) {
 		strings.Replace(app("odd", followed), "value: 1.2.3", "value: [1, 2]", 1),
 		app("fine", followed),
 	)
-	untilTag(w, "fine", "1.3.0")
+	untilUpdated(w, "fine")
 	p.Until("Processing results:")
 	p.Stop()
 	r := once(w, 1)

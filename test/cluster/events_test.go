@@ -91,7 +91,7 @@ func TestEventsOfFailures(t *testing.T) {
 
 	w.Apply(app("invalid", followed, good1))
 	flaky.Mend()
-	untilTag(w, "invalid", "1.3.0")
+	untilUpdated(w, "invalid")
 	cycles()
 	wantWarnings(w, want)
 

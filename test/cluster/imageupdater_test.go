@@ -3,7 +3,6 @@ package cluster_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -101,20 +101,20 @@ func TestChangesTakeEffect(t *testing.T) {
 	w := scene(t)
 	w.Apply(app("web"), app("other"), app("annotated", followed, "web.ignore-tags: '*'"), updaterOf("iu", "web"))
 	p := serve(w, "--interval", "1h")
-	untilTag(w, "web", "1.3.0")
+	untilUpdated(w, "web")
 	p.Until("Processing results:")
 	wantTags(w, map[string]string{"other": "1.2.3", "annotated": "1.2.3"})
 
 	w.Apply(updaterOf("iu", "other"))
-	untilTag(w, "other", "1.3.0")
+	untilUpdated(w, "other")
 	untilNames(w, "iu", "other")
 
 	w.Apply(app("annotated", followed))
-	untilTag(w, "annotated", "1.3.0")
+	untilUpdated(w, "annotated")
 
 	w.Apply(app("late", followed), updaterOf("second", "brand-*"), app("brand-new"))
-	untilTag(w, "late", "1.3.0")
-	untilTag(w, "brand-new", "1.3.0")
+	untilUpdated(w, "late")
+	untilUpdated(w, "brand-new")
 	untilNames(w, "second", "brand-new")
 	if err := w.Client().Delete(t.Context(), w.Application("brand-new")); err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestChangesTakeEffect(t *testing.T) {
 	if err := w.Client().Delete(t.Context(), status(w, "third")); err != nil {
 		t.Fatal(err)
 	}
-	untilTag(w, "fallback", "1.3.0")
+	untilUpdated(w, "fallback")
 }
 
 // untilNames waits until the status of an ImageUpdater tells of these
@@ -167,11 +167,11 @@ func TestCredentialsAreRenewed(t *testing.T) {
 	wantText(t, p.Until("Could not update image"), "class=Transient")
 	wantText(t, p.Until("application="+w.Namespace+"/web"), "class=Denied", w.Namespace+"/login")
 	w.Apply(fmt.Sprintf(login, "second"))
-	untilTag(w, "web", "1.3.0")
+	untilUpdated(w, "web")
 	replaceFile(w, path, "registries: [nonsense")
 	p.Until("the old one stays in force")
 	replaceFile(w, path, "registries:\n- {name: r, prefix: reg.example.com, api_url: \"${REGISTRY_URL}\"}\n- {name: o, prefix: other.example.com, api_url: \"${REGISTRY_URL}\"}\n")
-	untilTag(w, "moved", "1.3.0")
+	untilUpdated(w, "moved")
 }
 
 // ImageUpdaters whose definition is installed while the updater runs are
@@ -185,11 +185,11 @@ func TestDefinitionInstalledLater(t *testing.T) {
 	w.Push("team/web:1.2.3", "team/web:1.3.0")
 	w.Apply(app("web"), app("annotated", followed))
 	p := serve(w, "--interval", "1h")
-	untilTag(w, "annotated", "1.3.0")
+	untilUpdated(w, "annotated")
 	p.Until("install the CustomResourceDefinition imageupdaters.argocd-image-updater.argoproj.io to use them")
 	w.Apply(shipped(t, "crd/argocd-image-updater.argoproj.io_imageupdaters.yaml"))
 	w.Apply(updaterOf("iu", "web"))
-	untilTag(w, "web", "1.3.0")
+	untilUpdated(w, "web")
 	untilNames(w, "iu", "web")
 }
 
@@ -287,7 +287,7 @@ func TestFinalizerOfTheIncumbent(t *testing.T) {
 	}
 	p := serve(w, "--interval", "1h")
 	untilGone(w, "before")
-	untilTag(w, "web", "1.3.0")
+	untilUpdated(w, "web")
 	if got := cluster.Field(status(w, "stays"), "metadata.finalizers"); got != "" {
 		t.Errorf("finalizers %s", got)
 	}
@@ -306,10 +306,9 @@ func untilGone(w *cluster.World, name string) {
 	w.Helper()
 	w.Until("ImageUpdater "+name+" is gone", func() error {
 		object := status(w, "stays").DeepCopy()
-		err := w.Client().Get(w.Context(), client.ObjectKey{Namespace: w.Namespace, Name: name}, object)
-		if client.IgnoreNotFound(err) == nil && err != nil {
-			return nil
+		if err := w.Client().Get(w.Context(), client.ObjectKey{Namespace: w.Namespace, Name: name}, object); !apierrors.IsNotFound(err) {
+			return fmt.Errorf("it is there (%v)", err)
 		}
-		return errors.Join(err, errors.New("it is there"))
+		return nil
 	})
 }

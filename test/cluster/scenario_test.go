@@ -105,11 +105,11 @@ func wantTags(w *cluster.World, want map[string]string) {
 	}
 }
 
-// untilTag waits until image.tag of an Application is as said.
-func untilTag(w *cluster.World, name, version string) {
+// untilUpdated waits until an Application has the version 1.3.0.
+func untilUpdated(w *cluster.World, name string) {
 	w.Helper()
-	w.Until(fmt.Sprintf("application %s has image.tag %s", name, version), func() error {
-		if got := tag(w, name); got != version {
+	w.Until(fmt.Sprintf("application %s is updated", name), func() error {
+		if got := tag(w, name); got != "1.3.0" {
 			return fmt.Errorf("it has %q", got)
 		}
 		return nil
