@@ -144,7 +144,7 @@ func (a Application) folder(s Source, c Choice) (Folder, error) {
 	case c.Repository == "" && s.InGit():
 		return own, nil
 	case c.Repository == "" || c.Type == TypeUnknown && !s.InGit():
-		return Folder{}, fmt.Errorf("application %s: %s of %s is not in Git: %s", a.Key, sourceName(s), s.RepoURL, a.remedy())
+		return Folder{}, fmt.Errorf("application %s: %s of %s is not in Git: %s", a.Key, sourceName(s), ShownURL(s.RepoURL), a.remedy())
 	case s.InGit() && SameRepository(s.RepoURL, c.Repository):
 		own.RepoURL = c.Repository
 		return own, nil
@@ -160,7 +160,7 @@ func (a Application) elsewhere(s Source, c Choice) (Folder, error) {
 		case !other.InGit() || !SameRepository(other.RepoURL, c.Repository):
 			continue
 		case other.RefOnly() && c.Type == TypeUnknown:
-			return Folder{}, fmt.Errorf("application %s: git-repository %s holds only value files (ref %s): set write-back-target: helmvalues:/<file>", a.Key, c.Repository, other.Ref)
+			return Folder{}, fmt.Errorf("application %s: git-repository %s holds only value files (ref %s): set write-back-target: helmvalues:/<file>", a.Key, ShownURL(c.Repository), other.Ref)
 		}
 		return Folder{RepoURL: c.Repository, Revision: other.TargetRevision, Path: other.Path}, nil
 	}
@@ -183,7 +183,7 @@ func (a Application) remedy() string {
 	repository := "<url>"
 	for _, s := range a.Sources {
 		if s.RefOnly() {
-			repository = s.RepoURL
+			repository = ShownURL(s.RepoURL)
 			break
 		}
 	}

@@ -125,3 +125,16 @@ func TestSameRepository(t *testing.T) {
 		t.Error("a path and its file URL differ")
 	}
 }
+
+// An error that ends in a status or an event does not tell the login in a URL.
+func TestChooseTellsNoLogin(t *testing.T) {
+	app := Application{Key: Key{Name: "web"}, Sources: []Source{
+		{RepoURL: "https://bot:hunter2@charts.example.com", Chart: "web"}, {RepoURL: "https://bot:hunter2@git.example.com/values", Ref: "values"},
+	}}
+	for _, repository := range []string{"", "https://hunter2@git.example.com/values"} {
+		_, err := app.Choose(Choice{Files: true, Repository: repository})
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("git-repository %q: %v", repository, err)
+		}
+	}
+}

@@ -20,6 +20,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 
+	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/fault"
 	"argocd-image-updater/internal/plan"
 )
@@ -115,7 +116,7 @@ func (c *Client) repository(at plan.Remote) (*repository, error) {
 	}
 	e, err := c.dialled(at)
 	if err != nil {
-		return nil, fmt.Errorf("repository %s: %w", plan.ShownURL(at.URL), err)
+		return nil, fmt.Errorf("repository %s: %w", argo.ShownURL(at.URL), err)
 	}
 	r := &repository{client: c, endpoint: e, identity: who, used: c.uses, store: newStore()}
 	c.repositories[key] = r
@@ -158,7 +159,7 @@ func (c *Client) Look(ctx context.Context, at plan.Remote) (plan.Refs, error) {
 	defer r.done()
 	adv, err := r.look(ctx)
 	if err != nil {
-		return plan.Refs{}, fmt.Errorf("repository %s: %w", plan.ShownURL(at.URL), classify(ctx, err))
+		return plan.Refs{}, fmt.Errorf("repository %s: %w", argo.ShownURL(at.URL), classify(ctx, err))
 	}
 	return refs(adv), nil
 }

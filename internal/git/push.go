@@ -16,6 +16,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 
+	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/fault"
 	"argocd-image-updater/internal/plan"
 )
@@ -33,7 +34,7 @@ func (c *Client) Push(ctx context.Context, at plan.Remote, p plan.Push) ([]strin
 	defer r.done()
 	ids, err := r.push(ctx, p)
 	if err != nil {
-		return nil, fmt.Errorf("push to branch %s of %s: %w", p.Branch, plan.ShownURL(at.URL), classify(ctx, err))
+		return nil, fmt.Errorf("push to branch %s of %s: %w", p.Branch, argo.ShownURL(at.URL), classify(ctx, err))
 	}
 	return ids, nil
 }

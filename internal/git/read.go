@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 
+	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/plan"
 )
 
@@ -49,7 +50,7 @@ func (c *Client) walk(ctx context.Context, at plan.Remote, commit string, look f
 	r.mu.Lock()
 	defer r.done()
 	if err := r.walk(ctx, plumbing.NewHash(commit), look); err != nil {
-		return fmt.Errorf("repository %s: %w", plan.ShownURL(at.URL), classify(ctx, err))
+		return fmt.Errorf("repository %s: %w", argo.ShownURL(at.URL), classify(ctx, err))
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ type Location struct {
 }
 
 // String is the URL without a password that somebody may have put into it.
-func (l Location) String() string { return ShownURL(l.URL) }
+func (l Location) String() string { return argo.ShownURL(l.URL) }
 
 // Compare orders locations by repository first.
 func (l Location) Compare(o Location) int {
