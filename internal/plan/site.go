@@ -54,6 +54,26 @@ func (s Site) kind() settings.TargetKind {
 	return s.Target.Kind
 }
 
+// Shared is the file or folder that is written to, where other Applications may
+// write as well; not ok where the file is this Application's alone, or has no
+// place in the repository.
+func (s Site) Shared() (file string, ok bool) {
+	fallback := ""
+	switch s.kind() {
+	case settings.TargetDefault:
+		if s.Type != argo.TypeUnknown { // else it may be a Directory
+			return "", false
+		}
+	case settings.TargetHelmValues:
+		fallback = "values.yaml"
+	}
+	source, err := join("", s.Folder.Path)
+	if err == nil {
+		file, err = targetPath(source, s.Target, fallback)
+	}
+	return file, err == nil
+}
+
 // recurse: a target that was named is taken with all that is below it, the
 // source's own folder as Argo CD reads it.
 func (s Site) recurse() bool {

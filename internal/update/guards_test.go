@@ -318,3 +318,29 @@ func TestProjectsPushTogether(t *testing.T) {
 		t.Errorf("without a credential: %s", got.Reason)
 	}
 }
+
+// A cycle about one Application decides as one about all does where others write
+// into the same file.
+func TestAPartSeesWhoWritesTheSameFile(t *testing.T) {
+	for _, target := range []string{"helmvalues:/x/values.yaml", "helmvalues"} {
+		w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0", "1.2.0"}})
+		w.seed("main", "x/values.yaml", values("1.0.0"), "x/Chart.yaml", "name: x\n", "y/values.yaml", values("1.0.0"), "y/Chart.yaml", "name: y\n")
+		for name, constraint := range map[string]string{"low": "~1.1", "high": "~1.2", "apart": "~1.2"} {
+			w.app(name, "main", "image-list", "a=reg.example.com/a:"+constraint, "write-back-target", target, "a.helm.image-tag", "image.tag", "a.force-update", "true")
+			source := &w.apps[len(w.apps)-1].Sources[0]
+			source.Directory, source.Path = nil, "x"
+			if name == "apart" {
+				w.apps[len(w.apps)-1].Annotations[settings.Prefix+"write-back-target"] = "helmvalues:/y/values.yaml"
+			}
+		}
+		plans, err := w.Plan(t.Context(), update.Selection{Pokes: []update.Poke{{App: argo.Key{Namespace: "argocd", Name: "low"}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, o := range w.Apply(t.Context(), plans) {
+			got = append(got, o.App.Name+" "+state(o.State)+" "+o.Reason)
+		}
+		w.want(got, "high Updated", `low Failed file "x/values.yaml", image.tag: this wants "1.1.0", application argocd/high (a) wants "1.2.0"`)
+	}
+}

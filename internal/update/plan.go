@@ -61,6 +61,9 @@ func (u *Updater) wishes(ctx context.Context, sel Selection) (out, others []*wis
 		return nil, nil, fmt.Errorf("application %q: none of the %d applications that were read has this name and asks for updates, by the annotation %simage-list or through an ImageUpdater",
 			sel.App, len(apps), settings.Prefix)
 	}
+	if len(sel.Pokes) > 0 {
+		out, others = u.joined(out, others)
+	}
 	slices.SortFunc(out, func(a, b *wish) int { return cmp.Or(a.app.Compare(b.app.Key), a.by.Compare(b.by)) })
 	return out, others, nil
 }

@@ -65,3 +65,36 @@ func (e *errand) configuredBase() string {
 	}
 	return name
 }
+
+// spot is a file or folder of a branch that several Applications may write to.
+type spot struct{ repository, base, file string }
+
+// spot is where a wish is written to, if that is in Git and not for it alone.
+func (u *Updater) spot(w *wish) (at spot, ok bool) {
+	if w.err != nil || !w.update.WriteBack.Method.InGit() {
+		return spot{}, false
+	}
+	e, _ := u.errand(w)
+	file, ok := e.intent.Site.Shared()
+	return spot{e.location.Key().URL, e.configuredBase(), file}, ok && e.location != plan.Location{}
+}
+
+// joined adds to the wishes that were selected those of the others that are
+// written to the same files: who is in whose way there is decided by all of
+// them, in a part of the fleet as in the whole.
+func (u *Updater) joined(selected, others []*wish) (all, rest []*wish) {
+	wanted := map[spot]bool{}
+	for _, w := range selected {
+		if at, ok := u.spot(w); ok {
+			wanted[at] = true
+		}
+	}
+	for _, w := range others {
+		if at, ok := u.spot(w); ok && wanted[at] {
+			selected = append(selected, w)
+		} else {
+			rest = append(rest, w)
+		}
+	}
+	return selected, rest
+}
