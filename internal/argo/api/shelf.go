@@ -101,11 +101,14 @@ func (s *shelf) merge(list []entry, at uint64) map[argo.Key]entry {
 		}
 	}
 	for key, old := range s.entries {
+		e, listed := now[key]
 		since := at
-		if e, listed := now[key]; listed {
+		if listed {
 			since = e.version()
 		}
-		if old.version() > since {
+		// A list that does not say how old it is has what there is: to keep for ever
+		// what is gone would be worse than to miss for a while what is new.
+		if old.version() > since && (listed || at > 0) {
 			now[key] = old
 		}
 	}

@@ -90,3 +90,16 @@ func TestShelfKeepsTheNewer(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// What is not in a list that does not say how old it is, is gone.
+func TestShelfListWithoutVersion(t *testing.T) {
+	s := newShelf()
+	s.replace([]entry{at1("a", 1), at1("b", 2)}, 0)
+	s.put(at1("b", 3))
+	if changed := s.replace([]entry{at1("b", 2)}, 0); len(changed) != 1 || changed[0].Name != "a" {
+		t.Errorf("changed %v", changed)
+	}
+	if diff := cmp.Diff([]string{"b3"}, s.names()); diff != "" {
+		t.Error(diff)
+	}
+}
