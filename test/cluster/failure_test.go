@@ -57,7 +57,7 @@ func remove(t *testing.T, w *cluster.World, name string) {
 	}
 }
 
-// once does something when the first request of a kind arrives.
+// meanwhile does something when the first request of a kind arrives.
 func meanwhile(do func()) itest.Fault {
 	return itest.Fault{Times: 1, Harm: itest.Before(do)}
 }
@@ -72,7 +72,7 @@ func TestDeletedBeforePatch(t *testing.T) {
 	fault.Kind = itest.KindTags
 	registry.Break(fault)
 	r := w.Run("run", "--once", "--registries-conf-path", conf(w))
-	if r.Code != 1 || !strings.Contains(r.Stdout, "not found") || !strings.Contains(r.Stdout, "errors=1") {
+	if r.Code != 1 || !strings.Contains(r.Stderr, "not found") || !strings.Contains(r.Stdout, "errors=1") {
 		t.Errorf("code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
 	app := &unstructured.Unstructured{}
@@ -133,7 +133,7 @@ func TestConcurrentEdits(t *testing.T) {
 	for field, want := range map[string]string{
 		"spec.source.helm.parameters":   fmt.Sprintf(`[{"name":"replicas","value":"%d"},{"forceString":true,"name":"image.tag","value":"1.3.0"},{"forceString":true,"name":"image.name","value":"reg.example.com/team/web"}]`, edits.Load()),
 		"spec.source.targetRevision":    fmt.Sprintf(`"v%d"`, edits.Load()),
-		"metadata.labels.edits":         fmt.Sprintf(`"%d"`, edits.Load()),
+		"metadata.annotations.edits":    fmt.Sprintf(`"%d"`, edits.Load()),
 		"spec.syncPolicy.automated":     `{"prune":true}`,
 		"status.summary.images":         `["reg.example.com/team/web:1.2.3"]`,
 		"spec.unknown.to.the.updater.0": `"kept"`,
@@ -164,7 +164,9 @@ func edit(ctx context.Context, w *cluster.World, edits *atomic.Int64) error {
 		if err != nil {
 			return err
 		}
-		app.SetLabels(map[string]string{"edits": fmt.Sprint(n)})
+		annotations := app.GetAnnotations()
+		annotations["edits"] = fmt.Sprint(n)
+		app.SetAnnotations(annotations)
 		switch err := w.Client().Update(context.WithoutCancel(ctx), app); {
 		case apierrors.IsConflict(err):
 		case err != nil:
