@@ -15,9 +15,10 @@ export PATH := $(PATH):/usr/sbin:/usr/local/sbin
 
 .DEFAULT_GOAL := help
 .PHONY: help build image demo test test-real test-cluster test-install cluster lint bench fuzz gen
+.PHONY: help build image demo test test-real test-cluster bench-cluster test-install lint bench fuzz gen
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/argocd-image-updater
 	go build -trimpath -buildvcs=auto -ldflags "-s -w -X argocd-image-updater/internal/cli.version=$(VERSION)" -o $(BIN) ./cmd/argocd-image-updater
@@ -53,6 +54,11 @@ test-install: ## test what is installed; the first run builds Helm, ko and the i
 
 cluster: build ## start a kube-apiserver to play with, with Applications, a registry and a Git server
 	go -C test/cluster run ./up
+bench-cluster: build ## measure large fleets of a kube-apiserver: time, memory, and how soon a tag arrives
+	cd test/cluster && go run ./bench -binary ../../$(BIN)
+
+test-install: ## test what is installed; on its first run it builds Helm and ko
+	go -C test/install test -count=1 ./...
 
 lint: ## check format and style
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "run gofmt -w on:"; echo "$$files"; exit 1; } >&2

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -33,6 +34,7 @@ const (
 // process and returns its exit code. The first interrupt or SIGTERM ends the
 // work in order, a second one at once.
 func Main() int {
+	frugal(os.Getenv("GOGC"))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
@@ -43,6 +45,16 @@ func Main() int {
 	sh.tty = term.IsTerminal(int(os.Stdout.Fd()))
 	sh.errTTY = term.IsTerminal(int(os.Stderr.Fd()))
 	return sh.run(ctx, os.Args[1:])
+}
+
+// frugal has the collector run when half as much as is in use has been thrown
+// away, rather than as much: a cycle over a large fleet makes and drops many
+// small values, and the peak of that is what a memory limit has to allow for.
+// It costs about a tenth of the processor time of a cycle. GOGC overrides it.
+func frugal(given string) {
+	if given == "" {
+		debug.SetGCPercent(50)
+	}
 }
 
 // shell is what a command may touch of the process.

@@ -26,7 +26,7 @@ const (
 
 // errAppeared: what was to be made is there, or what was read is not what it
 // was.
-var errAppeared = errors.New("made by somebody else")
+var errAppeared = errors.New("changed by somebody else")
 
 // Classify is the one map from what happened to what it means. An error that
 // carries no fact is Invalid.

@@ -81,6 +81,9 @@ func (u *Updater) applyPatch(ctx context.Context, p plan.Plan) (plan.Plan, error
 	if errors.Is(err, fault.ErrLostRace) {
 		err = fmt.Errorf("%d tries, and each time somebody else changed the application first: %w", tries, err)
 	}
+	if errors.Is(err, fault.ErrNotFound) {
+		err = fmt.Errorf("application %s was deleted meanwhile, and nothing was written: %w", p.App, errAppeared)
+	}
 	if len(p.Files) > 0 || err != nil {
 		u.observe(Patched{App: p.App, Tries: tries, Err: err})
 	}

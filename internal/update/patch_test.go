@@ -459,7 +459,7 @@ func TestPatchGivesUp(t *testing.T) {
 		{"made anew", func(c *cluster) {
 			c.edit("web", func(object map[string]any) { object["metadata"].(map[string]any)["uid"] = "another" })
 		}, "another application of this name was made meanwhile"},
-		{"deleted", func(c *cluster) { delete(c.objects, argo.Key{Namespace: "argocd", Name: "web"}) }, "not found"},
+		{"deleted", func(c *cluster) { delete(c.objects, argo.Key{Namespace: "argocd", Name: "web"}) }, "was deleted meanwhile, and nothing was written"},
 		{"moves again and again", func(c *cluster) {
 			c.edit("web", func(object map[string]any) { object["metadata"].(map[string]any)["generation"] = c.version })
 		}, "5 tries, and each time somebody else changed the application first"},

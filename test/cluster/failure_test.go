@@ -72,7 +72,7 @@ func TestDeletedBeforePatch(t *testing.T) {
 	fault.Kind = itest.KindTags
 	registry.Break(fault)
 	r := w.Run("run", "--once", "--registries-conf-path", conf(w))
-	if r.Code != 1 || !strings.Contains(r.Stderr, "not found") || !strings.Contains(r.Stdout, "errors=1") {
+	if r.Code != 1 || !strings.Contains(r.Stderr, "was deleted meanwhile") || !strings.Contains(r.Stdout, "errors=1") {
 		t.Errorf("code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
 	app := &unstructured.Unstructured{}

@@ -144,10 +144,10 @@ func (f Fleet) application(i int) object {
 // resources fill a status up, as those that Argo CD has deployed do.
 func (f Fleet) resources() []object {
 	var out []object
-	for size := 0; size < f.Status; size += 200 {
+	for size := 0; size < f.Status; size += 190 {
 		out = append(out, object{
 			"group": "apps", "version": "v1", "kind": "Deployment", "namespace": "production", "status": "Synced",
-			"name":   fmt.Sprintf("a-deployment-with-a-name-as-long-as-they-are-in-the-field-%03d", size/200),
+			"name":   fmt.Sprintf("a-deployment-with-a-name-as-long-as-they-are-in-the-field-%03d", size/190),
 			"health": object{"status": "Healthy"},
 		})
 	}
