@@ -49,8 +49,8 @@ func (told) Planned([]plan.Plan)              {}
 func (r told) Done(c controller.Cycle)        { r.cycles <- c }
 func (r told) Trouble(what string, err error) { r.Errorf("%s: %v", what, err) }
 
-// line is the updater in this process, on a fleet, with what it asks for.
-type line struct {
+// poked is the updater in this process, on a fleet, with what it asks for.
+type poked struct {
 	*controller.Controller
 	asked    *requests
 	cycles   chan controller.Cycle
@@ -58,7 +58,7 @@ type line struct {
 }
 
 // inProcess starts the updater in this process, on a fleet of its own.
-func inProcess(t *testing.T, f fleet.Fleet) (*cluster.World, line) {
+func inProcess(t *testing.T, f fleet.Fleet) (*cluster.World, poked) {
 	t.Helper()
 	w := suite.World(t)
 	install(w)
@@ -70,7 +70,7 @@ func inProcess(t *testing.T, f fleet.Fleet) (*cluster.World, line) {
 		t.Fatal(err)
 	}
 	t.Cleanup(registry.Close)
-	l := line{asked: &requests{count: map[string]int{}}, cycles: make(chan controller.Cycle, 100), registry: registry}
+	l := poked{asked: &requests{count: map[string]int{}}, cycles: make(chan controller.Cycle, 100), registry: registry}
 	c, client, err := inside.Controller(inside.Options{
 		Kubeconfig: w.KubeconfigOf(w.ServiceAccount), RegistriesConf: fleet.Conf(registry), Observe: l.asked.observe,
 		Report: told{t, l.cycles}, Controller: controller.Options{Interval: time.Hour},
@@ -93,7 +93,7 @@ func inProcess(t *testing.T, f fleet.Fleet) (*cluster.World, line) {
 }
 
 // cycle waits for the end of the next cycle.
-func (l line) cycle(t *testing.T) controller.Cycle {
+func (l poked) cycle(t *testing.T) controller.Cycle {
 	t.Helper()
 	select {
 	case c := <-l.cycles:
