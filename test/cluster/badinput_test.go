@@ -154,6 +154,9 @@ func TestMissingPermission(t *testing.T) {
 				part = w.Expand(part)
 				wantText(t, strings.ReplaceAll(r.Stdout+r.Stderr, `\"`, `"`), strings.ReplaceAll(part, `\"`, `"`))
 			}
+			if test.resource == "secrets" && warnings(w)["private UpdateDenied"] != 1 {
+				t.Errorf("events %q", events(w, "Application"))
+			}
 			if n := strings.Count(r.Stdout+r.Stderr, "is forbidden"); n > 3 {
 				t.Errorf("it says %d times that something is forbidden:\n%s%s", n, r.Stdout, r.Stderr)
 			}
