@@ -62,11 +62,16 @@ type Cycle struct {
 // Partial reports whether the cycle was about a part of the fleet only.
 func (c Cycle) Partial() bool { return len(c.Pokes) > 0 }
 
-// about reports whether the cycle would have found an owner if it were there.
-func (c Cycle) about(o owner) bool {
-	return !c.Partial() || slices.ContainsFunc(c.Pokes, func(p update.Poke) bool {
-		return p.App == o.app || p.ImageUpdater != argo.Key{} && p.ImageUpdater == o.imageUpdater
-	})
+// about reports of an owner whether the cycle would have found it if it were
+// there.
+func (c Cycle) about() func(owner) bool {
+	asked := map[update.Poke]bool{}
+	for _, p := range c.Pokes {
+		asked[p] = true
+	}
+	return func(o owner) bool {
+		return !c.Partial() || asked[update.Poke{App: o.app}] || asked[update.Poke{ImageUpdater: o.imageUpdater}]
+	}
 }
 
 // saw reports whether the cycle looked at all that an ImageUpdater governs.
@@ -113,16 +118,22 @@ func (c *Controller) Poke(p update.Poke) { c.pokes.add(p) }
 func (c *Controller) Run(ctx context.Context) {
 	ticker := time.NewTicker(c.Options.Interval)
 	defer ticker.Stop()
-	c.Cycle(ctx, nil)
+	c.whole(ctx)
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:
-			c.Cycle(ctx, nil)
+			c.whole(ctx)
 		case <-c.pokes.arrived():
 			c.answer(ctx)
 		}
 	}
+}
+
+// whole runs a cycle over the whole fleet, which answers all pokes so far.
+func (c *Controller) whole(ctx context.Context) {
+	c.pokes.take()
+	c.Cycle(ctx, nil)
 }
 
 // answer runs a cycle for what was poked. Those that come in a burst wait for
@@ -136,7 +147,10 @@ func (c *Controller) answer(ctx context.Context) {
 	case <-wait.C:
 	}
 	c.answered = c.now()
-	if poked := c.pokes.take(); len(poked) > 0 {
+	switch poked, ok := c.pokes.take(); {
+	case !ok:
+		c.Cycle(ctx, nil)
+	case len(poked) > 0:
 		c.Cycle(ctx, poked)
 	}
 }

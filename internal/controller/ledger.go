@@ -83,7 +83,8 @@ func (l *ledger) enter(found []plan.Plan, outcomes []plan.Outcome, c Cycle) []ch
 	if l.accounts == nil {
 		l.accounts = map[owner]account{}
 	}
-	maps.DeleteFunc(l.accounts, func(o owner, _ account) bool { return fresh[o] == nil && c.about(o) })
+	about := c.about()
+	maps.DeleteFunc(l.accounts, func(o owner, _ account) bool { return fresh[o] == nil && about(o) })
 	changes := make([]change, 0, len(fresh))
 	for o, ch := range fresh {
 		l.accounts[o] = ch.after

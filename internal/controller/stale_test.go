@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -81,5 +82,39 @@ func TestObservedGenerationWasObserved(t *testing.T) {
 	}
 	if got := observed(update.Poke{ImageUpdater: argo.Key{Namespace: "argocd", Name: "iu"}}); got != 2 {
 		t.Errorf("a cycle about the ImageUpdater observed generation %d, want 2", got)
+	}
+}
+
+// A whole cycle answers what was poked before it, and pokes without end are
+// answered by one.
+func TestPokesAreBounded(t *testing.T) {
+	r := &report{}
+	ctx, cancel := context.WithCancel(t.Context())
+	c := &Controller{Updater: &update.Updater{Applications: applications{}}, Report: r, Options: Options{Interval: time.Hour, Gap: time.Nanosecond}}
+	poke := func(n int) {
+		for i := range n {
+			c.Poke(update.Poke{App: argo.Key{Name: strconv.Itoa(i)}})
+		}
+	}
+	poke(10) // while standing by
+	c.Options.Before = func() {
+		switch len(r.cycles) {
+		case 0:
+			poke(10 * maxPokes)
+		case 1:
+			if len(c.pokes.waiting)+len(c.pokes.seen) > 0 {
+				t.Error("pokes wait that were answered")
+			}
+			cancel()
+		}
+	}
+	c.Run(ctx)
+	for _, done := range r.cycles {
+		if done.Partial() {
+			t.Errorf("a cycle about %d things, want one about everything", len(done.Pokes))
+		}
+	}
+	if len(r.cycles) != 2 {
+		t.Errorf("%d cycles, want 2", len(r.cycles))
 	}
 }

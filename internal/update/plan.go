@@ -49,9 +49,10 @@ func (u *Updater) wishes(ctx context.Context, sel Selection) (out, others []*wis
 	if err != nil {
 		return nil, nil, fmt.Errorf("list applications: %w", err)
 	}
+	wanted := sel.filter()
 	for _, app := range apps {
 		ws := u.wishesOf(app, sel.Rules)
-		if sel.admits(app.Key, ws) {
+		if wanted.admits(app.Key, ws) {
 			out = append(out, ws...)
 		} else {
 			others = append(others, ws...)
@@ -112,19 +113,31 @@ func managed(wishes []*wish) int {
 	return len(apps)
 }
 
-// admits reports whether an Application with these wishes is selected.
-func (s Selection) admits(k argo.Key, ws []*wish) bool {
-	named := s.App == "" || s.App == k.Name || s.App == k.String()
-	return named && (len(s.Pokes) == 0 || slices.ContainsFunc(s.Pokes, func(p Poke) bool { return p.concerns(k, ws) }))
+// filter is a Selection, ready to be asked.
+type filter struct {
+	app   string
+	pokes map[Poke]bool
 }
 
-func (p Poke) concerns(k argo.Key, ws []*wish) bool {
-	return p.App == k || slices.ContainsFunc(ws, func(w *wish) bool {
-		if w.by != (argo.Key{}) && w.by == p.ImageUpdater {
-			return true
-		}
-		return !p.Repo.IsZero() && slices.ContainsFunc(w.update.Tracks, func(t settings.Track) bool { return t.Image.Repo == p.Repo })
-	})
+func (s Selection) filter() filter {
+	f := filter{app: s.App, pokes: map[Poke]bool{}}
+	for _, p := range s.Pokes {
+		f.pokes[p] = true
+	}
+	return f
+}
+
+// admits reports whether an Application with these wishes is selected.
+func (f filter) admits(k argo.Key, ws []*wish) bool {
+	named := f.app == "" || f.app == k.Name || f.app == k.String()
+	return named && (len(f.pokes) == 0 || f.pokes[Poke{App: k}] || slices.ContainsFunc(ws, f.poked))
+}
+
+// poked reports whether somebody poked for the rules of a wish or for one of its
+// images.
+func (f filter) poked(w *wish) bool {
+	return w.by != (argo.Key{}) && f.pokes[Poke{ImageUpdater: w.by}] ||
+		slices.ContainsFunc(w.update.Tracks, func(t settings.Track) bool { return f.pokes[Poke{Repo: t.Image.Repo}] })
 }
 
 // start makes one Item for each Track and settles those about which nothing
