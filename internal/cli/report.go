@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"time"
 
@@ -20,7 +21,20 @@ type report struct {
 	dryRun bool
 	// said is what was said of each track that was skipped; it is not repeated
 	// at info level while it stays so.
-	said map[string]string
+	said  map[string]saying
+	round int // of sayings
+}
+
+// saying is a text and the round in which it was said last.
+type saying struct {
+	text  string
+	round int
+}
+
+// forget ends a round: what was not said in it is news when it is said again.
+func (r *report) forget() {
+	maps.DeleteFunc(r.said, func(_ string, s saying) bool { return s.round < r.round })
+	r.round++
 }
 
 // planned tells what will be done.
@@ -121,13 +135,14 @@ func (r *report) level(o plan.Outcome) slog.Level {
 // once is the level for a text that is new under its key, and debug for one
 // that is not.
 func (r *report) once(key, text string, level slog.Level) slog.Level {
-	if before, ok := r.said[key]; ok && before == text {
+	before, known := r.said[key]
+	if r.said == nil {
+		r.said = map[string]saying{}
+	}
+	r.said[key] = saying{text, r.round}
+	if known && before.text == text {
 		return slog.LevelDebug
 	}
-	if r.said == nil {
-		r.said = map[string]string{}
-	}
-	r.said[key] = text
 	return level
 }
 

@@ -76,6 +76,9 @@ func (s *service) Done(c controller.Cycle) {
 	}
 	if c.Err == nil {
 		s.failures = s.report.applied(c.Outcomes, cycleFigures{applications: managed(c.Plans), problems: len(problems), took: c.Took})
+		if !c.Partial() {
+			s.report.forget()
+		}
 	} else if !errors.Is(c.Err, context.Canceled) {
 		s.log.Error("Could not complete the cycle", "error", c.Err)
 	}
