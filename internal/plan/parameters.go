@@ -75,8 +75,8 @@ func parametersOf(s argo.Source) parameters {
 	return p
 }
 
-// ErrUntyped: an Application that Argo CD has not looked at yet. Time helps, and
-// somebody has to do something only if it does not.
+// ErrUntyped tells of an Application that Argo CD has not looked at yet. Time
+// helps, and somebody has to do something only if it does not.
 var ErrUntyped = errors.New("its type is not known yet, nor which parameters to patch")
 
 // Parameters is the place of the updates that are written to the Application

@@ -15,7 +15,7 @@ import (
 	"argocd-image-updater/internal/update"
 )
 
-func values(tag string) string { return "image:\n  tag: " + tag + "\nother:\n  tag: " + tag + "\n" }
+const values = "image:\n  tag: 1.0.0\nother:\n  tag: 1.0.0\n"
 
 // A push that was overtaken is made again from what is there now: nothing of
 // the first plan is pushed.
@@ -50,7 +50,7 @@ func TestReplayForgetsTheFirstPlan(t *testing.T) {
 // the same file.
 func TestNoopStaysOutOfOthersPushes(t *testing.T) {
 	w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
-	w.seed("main", "x/values.yaml", values("1.0.0"), "x/Chart.yaml", "name: x\n")
+	w.seed("main", "x/values.yaml", values, "x/Chart.yaml", "name: x\n")
 	for name, key := range map[string]string{"noop": "image.tag", "real": "other.tag"} {
 		w.app(name, "main", "image-list", "a=reg.example.com/a", "write-back-target", "helmvalues:/x/values.yaml", "a.helm.image-tag", key, "a.force-update", "true")
 	}
@@ -80,7 +80,7 @@ func TestABrokenTrackDoesNotWidenItsNeighbour(t *testing.T) {
 func TestTwoTracksWantOneKey(t *testing.T) {
 	for _, list := range []string{"one=reg.example.com/a:~1, two=reg.example.com/b", "two=reg.example.com/b, one=reg.example.com/a:~1"} {
 		w := newWorld(t, map[string][]string{"a": {"1.1.0"}, "b": {"2.0.0"}})
-		w.seed("main", "x/values.yaml", values("1.0.0"), "x/Chart.yaml", "name: x\n")
+		w.seed("main", "x/values.yaml", values, "x/Chart.yaml", "name: x\n")
 		w.app("x", "main", "image-list", list, "write-back-target", "helmvalues", "force-update", "true", "one.helm.image-tag", "image.tag", "two.helm.image-tag", "image.tag")
 		for _, line := range w.cycle() {
 			if !strings.Contains(line, "Failed") || !strings.Contains(line, "one") || !strings.Contains(line, "two") {
@@ -324,7 +324,7 @@ func TestProjectsPushTogether(t *testing.T) {
 func TestAPartSeesWhoWritesTheSameFile(t *testing.T) {
 	for _, target := range []string{"helmvalues:/x/values.yaml", "helmvalues"} {
 		w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0", "1.2.0"}})
-		w.seed("main", "x/values.yaml", values("1.0.0"), "x/Chart.yaml", "name: x\n", "y/values.yaml", values("1.0.0"), "y/Chart.yaml", "name: y\n")
+		w.seed("main", "x/values.yaml", values, "x/Chart.yaml", "name: x\n", "y/values.yaml", values, "y/Chart.yaml", "name: y\n")
 		for name, constraint := range map[string]string{"low": "~1.1", "high": "~1.2", "apart": "~1.2"} {
 			w.app(name, "main", "image-list", "a=reg.example.com/a:"+constraint, "write-back-target", target, "a.helm.image-tag", "image.tag", "a.force-update", "true")
 			source := &w.apps[len(w.apps)-1].Sources[0]

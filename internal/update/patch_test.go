@@ -58,11 +58,11 @@ func (c *cluster) store(object map[string]any) {
 	c.objects[argo.Key{Namespace: "argocd", Name: meta["name"].(string)}] = text
 }
 
-// edit changes an object as somebody else would.
-func (c *cluster) edit(name string, change func(object map[string]any)) {
+// edit changes the Application web as somebody else would.
+func (c *cluster) edit(change func(object map[string]any)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	object := c.object(name)
+	object := c.object("web")
 	change(object)
 	c.store(object)
 }
@@ -414,7 +414,7 @@ func TestPatchKeepsAConcurrentEdit(t *testing.T) {
 		if edits++; edits > 2 {
 			return
 		}
-		c.edit("web", func(object map[string]any) {
+		c.edit(func(object map[string]any) {
 			helm := object["spec"].(map[string]any)["source"].(map[string]any)["helm"].(map[string]any)
 			first := map[string]any{"name": fmt.Sprint("human", edits), "value": "x"}
 			helm["parameters"] = append([]any{first}, helm["parameters"].([]any)...)
@@ -447,21 +447,21 @@ func TestPatchGivesUp(t *testing.T) {
 		want string
 	}{
 		{"annotations changed", func(c *cluster) {
-			c.edit("web", func(object map[string]any) {
+			c.edit(func(object map[string]any) {
 				delete(object["metadata"].(map[string]any)["annotations"].(map[string]any), settings.Prefix+"image-list")
 			})
 		}, "annotations or labels were changed meanwhile"},
 		{"labels changed", func(c *cluster) {
-			c.edit("web", func(object map[string]any) {
+			c.edit(func(object map[string]any) {
 				object["metadata"].(map[string]any)["labels"] = map[string]any{"updates": "off"}
 			})
 		}, "annotations or labels were changed meanwhile"},
 		{"made anew", func(c *cluster) {
-			c.edit("web", func(object map[string]any) { object["metadata"].(map[string]any)["uid"] = "another" })
+			c.edit(func(object map[string]any) { object["metadata"].(map[string]any)["uid"] = "another" })
 		}, "another application of this name was made meanwhile"},
 		{"deleted", func(c *cluster) { delete(c.objects, argo.Key{Namespace: "argocd", Name: "web"}) }, "was deleted meanwhile, and nothing was written"},
 		{"moves again and again", func(c *cluster) {
-			c.edit("web", func(object map[string]any) { object["metadata"].(map[string]any)["generation"] = c.version })
+			c.edit(func(object map[string]any) { object["metadata"].(map[string]any)["generation"] = c.version })
 		}, "5 tries, and each time somebody else changed the application first"},
 	}
 	for _, test := range tests {
@@ -479,7 +479,7 @@ func TestPatchGivesUp(t *testing.T) {
 		w := newWorld(t, map[string][]string{"a": {"1.0.0", "1.1.0"}})
 		c := newCluster(t, strings.Replace(manifest("a.helm.image-tag: image.tag", helmApp, "Helm"), "image-list: a=", "image-list: b=:, a=", 1)).in(w)
 		c.before = func(argo.Patch) {
-			c.edit("web", func(object map[string]any) {
+			c.edit(func(object map[string]any) {
 				object["spec"] = map[string]any{"sources": []any{map[string]any{"repoURL": "u", "ref": "x"}}}
 			})
 		}

@@ -17,13 +17,6 @@ func (c *Client) Get(ctx context.Context, key argo.Key) (argo.Application, error
 	return c.application(ctx, c.about(key, "get"))
 }
 
-// op is an operation of a JSON Patch (RFC 6902); argo.Op has no test.
-type op struct {
-	Op    string `json:"op"`
-	Path  string `json:"path"`
-	Value any    `json:"value"`
-}
-
 // patchBody is ApplicationPatchRequest of the gateway.
 type patchBody struct {
 	Name         string `json:"name"`
@@ -43,10 +36,7 @@ type patchBody struct {
 // Argo CD does not know are lost, and so is what somebody else changes in the
 // spec within that while.
 func (c *Client) Patch(ctx context.Context, p argo.Patch) (argo.Application, error) {
-	ops := []op{{Op: "test", Path: "/metadata/resourceVersion", Value: p.ResourceVersion}}
-	for _, o := range p.Ops {
-		ops = append(ops, op(o))
-	}
+	ops := append([]argo.Op{{Op: "test", Path: "/metadata/resourceVersion", Value: p.ResourceVersion}}, p.Ops...)
 	text, err := json.Marshal(ops)
 	if err != nil {
 		return argo.Application{}, fmt.Errorf("patch application %s: %w", p.App, err)
