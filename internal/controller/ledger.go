@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"argocd-image-updater/api/v1alpha1"
 	"argocd-image-updater/internal/argo"
@@ -103,6 +104,7 @@ func (ch *change) note(out plan.Outcome, now time.Time) {
 	if out.State == plan.Pending {
 		e.reason = intended(out)
 	}
+	e.reason = v1alpha1.Cut(e.reason, v1alpha1.MaxReason) // as a status keeps it for the next process
 	if out.Err != nil {
 		e.class = v1alpha1.Class(update.Classify(out.Err))
 	}
@@ -145,11 +147,21 @@ func stateOf(out plan.Outcome) v1alpha1.State {
 func (e entry) after(b entry) entry {
 	switch {
 	case b.state == v1alpha1.Updated && e.state == v1alpha1.AlreadyDeclared && e.version == b.version && e.reason == "",
-		b.state == e.state && b.class == e.class && e.class == v1alpha1.Transient,
+		b.state == e.state && b.class == e.class && e.class == v1alpha1.Transient && wordsOf(b.reason) == wordsOf(e.reason),
 		b.state == e.state && b.class == e.class && b.version == e.version && b.reason == e.reason:
 		return b
 	}
 	return e
+}
+
+// wordsOf is a text without its numbers.
+func wordsOf(text string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsDigit(c) {
+			return -1
+		}
+		return c
+	}, text)
 }
 
 // all are the entries of an account, with that of the Application as a whole.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"argocd-image-updater/api/v1alpha1"
 	"argocd-image-updater/internal/argo"
+	"argocd-image-updater/internal/fault"
 	"argocd-image-updater/internal/image"
 	"argocd-image-updater/internal/plan"
 	"argocd-image-updater/internal/update"
@@ -116,5 +118,35 @@ func TestPokesAreBounded(t *testing.T) {
 	}
 	if len(r.cycles) != 2 {
 		t.Errorf("%d cycles, want 2", len(r.cycles))
+	}
+}
+
+// A failure that passes keeps its words and its time while it is the same but
+// for numbers, over a restart too; one that has another cause says so.
+func TestReasonsAreThoseOfNow(t *testing.T) {
+	u := v1alpha1.ImageUpdater{ObjectMeta: metav1.ObjectMeta{Namespace: "argocd", Name: "iu"}}
+	k := &cluster{objects: map[string]v1alpha1.ImageUpdater{"iu": u}}
+	long := strings.Repeat("long ", v1alpha1.MaxReason)
+	var c *Controller
+	now := start
+	for i, step := range []struct {
+		reason, since string
+		restart       bool
+	}{
+		{"registry: port 1234 refused", "1", true}, {"registry: port 987 refused", "1", false}, {"git: port 987 refused", "3", false},
+		{long, "4", false}, {long, "4", false}, {long, "4", true},
+	} {
+		if step.restart {
+			c = &Controller{Cluster: k, Report: &report{}, Options: Options{Clock: func() time.Time { return now }}}
+		}
+		now = now.Add(time.Minute)
+		p, o := governed(plan.Failed)
+		o.Err = classed{step.reason, fault.ErrUnavailable}
+		o.Reason = step.reason
+		c.tell(t.Context(), Cycle{Began: now, Plans: []plan.Plan{p}, Outcomes: []plan.Outcome{o}}, []v1alpha1.ImageUpdater{k.objects["iu"]})
+		img := k.objects["iu"].Status.Applications[0].Images[0]
+		if same := wordsOf(img.Reason) == wordsOf(v1alpha1.Cut(step.reason, v1alpha1.MaxReason)); !same || minute(img.Since) != step.since {
+			t.Errorf("step %d: since %s: %.60s", i, minute(img.Since), img.Reason)
+		}
 	}
 }
