@@ -180,7 +180,7 @@ func (f finding) conditions(s *v1alpha1.ImageUpdaterStatus, t tally) {
 
 // idle tells why there may be nothing to do.
 func (f finding) idle() string {
-	text := fmt.Sprintf("No Application of namespace %s fits namePattern and labelSelectors of a reference; those of other namespaces are not meant.", f.object.Namespace)
+	text := fmt.Sprintf("Of the Applications that are looked at in namespace %s none fits namePattern and labelSelectors of a reference; those of other namespaces are not meant.", f.object.Namespace)
 	if slices.ContainsFunc(f.object.Spec.ApplicationRefs, func(r v1alpha1.ApplicationRef) bool { return r.UseAnnotations != nil && *r.UseAnnotations }) {
 		text += " With useAnnotations it needs an image-list, too."
 	}

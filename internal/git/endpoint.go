@@ -163,14 +163,14 @@ func trusting(login credential.Git) (*tls.Config, error) {
 type lean struct {
 	next  *http.Transport
 	max   int64
-	trust string // where certificates are trusted; "" is not known
+	trust string // where certificates are trusted; "" is the system alone
 }
 
 // RoundTrip implements http.RoundTripper.
 func (l lean) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := l.next.RoundTrip(req)
-	if stranger := (x509.UnknownAuthorityError{}); l.trust != "" && errors.As(err, &stranger) {
-		return nil, fmt.Errorf("%w: put its authority into %s", err, l.trust)
+	if stranger := (x509.UnknownAuthorityError{}); errors.As(err, &stranger) {
+		return nil, fmt.Errorf("%w: put its authority into %s", err, cmp.Or(l.trust, "a folder that SSL_CERT_DIR names"))
 	}
 	if err != nil {
 		return nil, err

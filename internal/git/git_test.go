@@ -298,7 +298,7 @@ func TestErrorsSayWhatAndWhere(t *testing.T) {
 	}{
 		{"wrong password", func(r *plan.Remote) { r.Auth.Password = "s3cret" }, fault.ErrDenied, "authentication required"},
 		{"no such repository", func(r *plan.Remote) { r.URL = s.server.URL("none") }, fault.ErrNotFound, "not found"},
-		{"unknown authority", func(r *plan.Remote) { r.Auth.CA = nil }, fault.ErrUnavailable, "certificate"},
+		{"unknown authority", func(r *plan.Remote) { r.Auth.CA = nil }, fault.ErrUnavailable, "put its authority into a folder that SSL_CERT_DIR names"},
 		{"nobody listens", func(r *plan.Remote) { r.URL = "https://127.0.0.1:1/x.git" }, fault.ErrUnavailable, "refused"},
 		{"password in the URL", func(r *plan.Remote) { r.URL = "https://user:s3cret@127.0.0.1:1/x.git" }, fault.ErrUnavailable, "refused"},
 		{"no such folder", func(r *plan.Remote) { r.URL = filepath.Join(t.TempDir(), "none") }, fault.ErrNotFound, "not found"},

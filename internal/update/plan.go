@@ -47,7 +47,7 @@ func (u *Updater) Plan(ctx context.Context, sel Selection) ([]plan.Plan, error) 
 func (u *Updater) wishes(ctx context.Context, sel Selection) (out, others []*wish, err error) {
 	apps, err := u.Applications.List(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("list applications: %w", err)
+		return nil, nil, err
 	}
 	wanted := sel.filter()
 	for _, app := range apps {
