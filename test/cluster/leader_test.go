@@ -271,7 +271,21 @@ func TestLease(t *testing.T) {
 	if err := other.Put(t.Context(), kube.LeaseRecord{Duration: time.Second, Renewed: now, Acquired: now}); err != nil {
 		t.Fatal(err)
 	}
-	if l := lease(t, w); *l.Spec.HolderIdentity != "" || l.Labels["team"] != "web" {
+	l = lease(t, w)
+	if *l.Spec.HolderIdentity != "" || l.Labels["team"] != "web" {
 		t.Errorf("%+v", l)
+	}
+	// Who held one that somebody deleted has to find out, and can make it anew.
+	if err := w.Client().Delete(context.WithoutCancel(t.Context()), &l); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Put(t.Context(), record); !errors.Is(err, fault.ErrLostRace) {
+		t.Errorf("wrote one that was deleted: %v", err)
+	}
+	if _, err := other.Get(t.Context()); !errors.Is(err, fault.ErrNotFound) {
+		t.Errorf("got %v, want that there is none", err)
+	}
+	if err := other.Put(t.Context(), record); err != nil {
+		t.Error(err)
 	}
 }
