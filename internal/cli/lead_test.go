@@ -126,7 +126,9 @@ func TestStandbyIsReadyIfItCouldWork(t *testing.T) {
 				t.Fatal(err)
 			}
 			address := port.Addr().String()
-			port.Close()
+			if err := port.Close(); err != nil {
+				t.Fatal(err)
+			}
 			out, stop := startRun(t, token, "--kubeconfig", standIn(t), "--health-probe-bind-address", address)
 			soon(t, func() bool { return out.has("Standing by") })
 			soon(t, func() bool {
