@@ -54,11 +54,9 @@ test-install: ## test what is installed; the first run builds Helm, ko and the i
 
 cluster: build ## start a kube-apiserver to play with, with Applications, a registry and a Git server
 	go -C test/cluster run ./up
+
 bench-cluster: build ## measure large fleets of a kube-apiserver: time, memory, and how soon a tag arrives
 	cd test/cluster && go run ./bench -binary ../../$(BIN)
-
-test-install: ## test what is installed; on its first run it builds Helm and ko
-	go -C test/install test -count=1 ./...
 
 lint: ## check format and style
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "run gofmt -w on:"; echo "$$files"; exit 1; } >&2

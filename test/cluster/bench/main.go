@@ -17,8 +17,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
-	"text/tabwriter"
 
 	"argocd-image-updater/test/cluster/fleet"
 	"argocd-image-updater/test/cluster/kubeapi"
@@ -84,8 +82,8 @@ func (b *bench) run(ctx context.Context, names []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.plane.Close()) }()
 	fmt.Fprintf(b.out, "%s, %d cores; best and worst of %d runs; nothing to do but where something is patched\n\n", runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), b.runs)
-	t := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "case\tms\tcpu ms\tpeak MB\tresident MB\t")
+	const line = "%-42s%16s%16s%14s%14s\n" // each row as soon as it is known
+	fmt.Fprintf(b.out, line, "case", "ms", "cpu ms", "peak MB", "resident MB")
 	for _, c := range trials() {
 		if len(names) > 0 && !slices.Contains(names, c.name) {
 			continue
@@ -94,9 +92,10 @@ func (b *bench) run(ctx context.Context, names []string) (err error) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		fmt.Fprintf(t, "%s\t%s\n", c.text, row(all))
+		cells := row(all)
+		fmt.Fprintf(b.out, line, c.text, cells[0], cells[1], cells[2], cells[3])
 	}
-	return t.Flush()
+	return nil
 }
 
 // repeat measures a case some times over one fleet.
@@ -123,9 +122,9 @@ type figures struct {
 	peak, resident int // MB
 }
 
-func row(all []figures) string {
-	var cells []string
-	for _, column := range []func(figures) int{
+func row(all []figures) [4]string {
+	var cells [4]string
+	for i, column := range []func(figures) int{
 		func(f figures) int { return f.wall }, func(f figures) int { return f.cpu },
 		func(f figures) int { return f.peak }, func(f figures) int { return f.resident },
 	} {
@@ -138,7 +137,7 @@ func row(all []figures) string {
 		if values[len(values)-1] == 0 {
 			cell = "-"
 		}
-		cells = append(cells, cell)
+		cells[i] = cell
 	}
-	return strings.Join(cells, "\t") + "\t"
+	return cells
 }
