@@ -14,8 +14,7 @@ RACE     := $(if $(CAN_RACE),-race)
 export PATH := $(PATH):/usr/sbin:/usr/local/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help build image demo test test-real test-cluster test-install cluster lint bench fuzz gen
-.PHONY: help build image demo test test-real test-cluster bench-cluster test-install lint bench fuzz gen
+.PHONY: help build image demo test test-real test-cluster test-install cluster lint bench bench-cluster fuzz gen
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
