@@ -150,7 +150,7 @@ func TestOverlayOfInstancesPage(t *testing.T) {
 
 // TestSedOfInstallPage runs the sed commands of the page.
 func TestSedOfInstallPage(t *testing.T) {
-	commands := regexp.MustCompile(`(?m)^\$ (sed .*) \| kubectl apply`).FindAllStringSubmatch(read(t, "docs", "install.md"), -1)
+	commands := regexp.MustCompile(`(?ms)^\$ (sed .*?) > install`).FindAllStringSubmatch(read(t, "docs", "install.md"), -1)
 	if len(commands) != 2 {
 		t.Fatalf("%d sed commands, 2 expected", len(commands))
 	}
@@ -164,9 +164,11 @@ func TestSedOfInstallPage(t *testing.T) {
 		}
 		texts = append(texts, string(out))
 	}
-	image := as[appsv1.Deployment](t, parse(t, texts[0]), "Deployment").Spec.Template.Spec.Containers[0].Image
-	if image != "registry.example.com/team/argocd-image-updater:v0.1.0" {
-		t.Errorf("the image is %s", image)
+	for _, text := range texts {
+		image := as[appsv1.Deployment](t, parse(t, text), "Deployment").Spec.Template.Spec.Containers[0].Image
+		if image != "registry.example.com/team/argocd-image-updater:v0.1.0" {
+			t.Errorf("the image is %s", image)
+		}
 	}
 	if ns := as[rbacv1.ClusterRoleBinding](t, parse(t, texts[1]), "ClusterRoleBinding").Subjects[0].Namespace; ns != "tools" {
 		t.Errorf("the account that is bound is in %s", ns)
