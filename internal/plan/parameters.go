@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	yamlv3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
 
 	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/edit"
+	"argocd-image-updater/internal/image"
+	"argocd-image-updater/internal/settings"
 )
 
 // The parameters of an Application are planned as if they were a file of their
@@ -80,30 +83,89 @@ func parametersOf(s argo.Source) parameters {
 var ErrUntyped = errors.New("its type is not known yet, nor which parameters to patch")
 
 // Parameters is the place of the updates that are written to the Application
-// itself, and what stands there. An Application whose type has no parameters,
-// or that did not tell its type yet, is an error that says what to do.
-func Parameters(app argo.Application, chosen argo.Chosen) (Resolved, File, error) {
+// itself. An Application whose type has no parameters, or that did not tell its
+// type yet, is an error that says what to do.
+func Parameters(app argo.Application, chosen argo.Chosen) (Resolved, error) {
 	const instead = "set write-back-method to git to have the change committed"
 	switch chosen.Type {
 	case argo.TypeDirectory:
-		return Resolved{}, File{}, fmt.Errorf("application %s: plain manifests have no parameters to patch: %s", app.Key, instead)
+		return Resolved{}, fmt.Errorf("application %s: plain manifests have no parameters to patch: %s", app.Key, instead)
 	case argo.TypeUnknown:
-		return Resolved{}, File{}, fmt.Errorf("application %s: %w: wait until Argo CD has looked at it, give the source a helm or kustomize block, or %s", app.Key, ErrUntyped, instead)
+		return Resolved{}, fmt.Errorf("application %s: %w: wait until Argo CD has looked at it, give the source a helm or kustomize block, or %s", app.Key, ErrUntyped, instead)
 	}
-	path := "spec" + dotted(app.SourcePath(chosen.Index))
-	site := Resolved{
+	return Resolved{
 		Site:   Site{App: app.Key, Source: chosen.Source, SourceIndex: chosen.Index, Type: chosen.Type},
-		Format: edit.Override, Files: []string{path},
-	}
-	p := parametersOf(chosen.Source)
+		Format: edit.Override, Files: []string{"spec" + dotted(app.SourcePath(chosen.Index))},
+	}, nil
+}
+
+// ParametersFile is what stands at the place that Parameters gave.
+func (r Resolved) ParametersFile() File {
+	f := File{Path: r.Files[0]}
+	p := parametersOf(r.Source)
 	if p == (parameters{}) {
-		return site, File{Path: path}, nil
+		return f
 	}
-	text, err := p.text()
-	if err != nil {
-		return Resolved{}, File{}, fmt.Errorf("application %s, %s: %w", app.Key, path, err)
+	f.Exists = true
+	f.Bytes, f.Err = p.text()
+	return f
+}
+
+// Declared settles the open items of which the Application's own parameters say
+// already, to the letter, what they should: a fleet at rest is nearly all of
+// that, and needs no file to be made of it. It reports whether none is left
+// open; what says the same in other words is left to Build.
+func (in Intent) Declared() bool {
+	done := true
+	for i := range in.Items {
+		it := &in.Items[i]
+		if it.State != Pending {
+			continue
+		}
+		if !in.says(in.Update.Tracks[i], it.New) {
+			done = false
+			continue
+		}
+		it.State, it.Declared = AlreadyDeclared, it.New
 	}
-	return site, File{Path: path, Exists: true, Bytes: text}, nil
+	return done
+}
+
+// says reports whether the parameters hold a version to the letter, once.
+func (in Intent) says(t settings.Track, version image.Ref) bool {
+	src, values := in.Site.Source, [][2]string(nil)
+	keys := t.Helm
+	switch {
+	case in.Site.Type == argo.TypeKustomize:
+		own := OfTrack(inSource(src, t), t)
+		return t.KustomizeName == "" && len(own) == 1 && slices.Contains(src.Kustomize.Images, version.String())
+	case in.Site.Type == argo.TypeHelm && src.Helm != nil:
+		for _, p := range src.Helm.Parameters {
+			values = append(values, [2]string{p.Name, p.Value})
+		}
+	case in.Site.Type == argo.TypePlugin && src.Plugin != nil:
+		keys = t.Plugin
+		for _, v := range src.Plugin.Env {
+			values = append(values, [2]string{v.Name, v.Value})
+		}
+	}
+	for key, want := range map[string]string{keys.Name: version.Name, keys.Tag: version.Version(), keys.Spec: version.String()} {
+		if key != "" && !once(values, [2]string{key, want}) {
+			return false
+		}
+	}
+	return version.Tag != "" && keys.Tag+keys.Spec != ""
+}
+
+// once reports whether a value stands under its name, and no other does.
+func once(values [][2]string, want [2]string) bool {
+	n, found := 0, false
+	for _, v := range values {
+		if v[0] == want[0] {
+			n, found = n+1, v == want
+		}
+	}
+	return n == 1 && found
 }
 
 // dotted is a JSON Pointer below /spec as people write it: sources[1].

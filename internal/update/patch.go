@@ -30,9 +30,13 @@ func byApplication(es []*errand) map[argo.Key][]*errand {
 // planPatches plans what is written to one Application itself.
 func (u *Updater) planPatches(ctx context.Context, es []*errand) {
 	slices.SortFunc(es, func(a, b *errand) int { return a.plan.Compare(b.plan) })
+	if len(es) == 1 && es[0].intent.Declared() {
+		return // nobody else wants these parameters to be different
+	}
 	files := map[string]plan.File{}
 	for _, e := range es {
-		files[e.parameters.Path] = e.parameters
+		f := e.intent.Site.ParametersFile()
+		files[f.Path] = f
 	}
 	tree := plan.NewTree("", files)
 	for _, e := range es {
@@ -164,7 +168,8 @@ func (u *Updater) rebuild(app argo.Application, p plan.Plan) plan.Plan {
 	if done {
 		return e.plan
 	}
-	return plan.Build(e.intent, plan.NewTree("", map[string]plan.File{e.parameters.Path: e.parameters}))
+	f := e.intent.Site.ParametersFile()
+	return plan.Build(e.intent, plan.NewTree("", map[string]plan.File{f.Path: f}))
 }
 
 // mayWrite is an error if nothing may be written any more.

@@ -22,8 +22,6 @@ type errand struct {
 	intent   plan.Intent // its Site is resolved once the files are known
 	location plan.Location
 	base     string // the branch to read, once the refs are known
-	// parameters are those of the Application, if they are what is written.
-	parameters plan.File
 	// plan is the result. Until it is built its Items are those of the intent.
 	plan plan.Plan
 }
@@ -148,7 +146,7 @@ func (u *Updater) errand(w *wish) (e *errand, done bool) {
 	}
 	e.intent = plan.Intent{Application: w.app, ImageUpdater: w.by, Update: w.update, Items: w.items}
 	if !wb.Method.InGit() {
-		e.intent.Site, e.parameters, err = plan.Parameters(w.app, chosen)
+		e.intent.Site, err = plan.Parameters(w.app, chosen)
 		switch {
 		case errors.Is(err, plan.ErrUntyped):
 			holdAll(w.items, err.Error())
