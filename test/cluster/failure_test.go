@@ -116,7 +116,7 @@ func TestConcurrentEdits(t *testing.T) {
 	w, registry := withImage(t, suite)
 	w.Apply(annotated)
 	// Between the list and the patch the Application changes each time.
-	registry.Break(itest.Fault{Kind: itest.KindTags, Harm: itest.Slow(300 * time.Millisecond)})
+	registry.Break(itest.Fault{Kind: itest.KindTags, Harm: itest.Slow(time.Second)})
 	ctx, stop := context.WithCancel(t.Context())
 	var edits atomic.Int64
 	done := make(chan error, 1)
@@ -176,7 +176,7 @@ func edit(ctx context.Context, w *cluster.World, edits *atomic.Int64) error {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(15 * time.Millisecond):
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
 	return nil
