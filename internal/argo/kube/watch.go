@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
@@ -75,9 +76,19 @@ func (t *table[T]) source(namespace string, s *shelf[T]) *cache.ListWatch {
 			if !t.lacking(err) {
 				s.tell(err)
 			}
+			if passing(err) && o.SendInitialEvents != nil {
+				err = errors.New(err.Error())
+			}
 			return events, err
 		},
 	}
+}
+
+// passing reports whether a Reflector would recognise an error as one that
+// passes. Where it asks for initial events it waits for that itself, deaf to the
+// end of the program.
+func passing(err error) bool {
+	return utilnet.IsConnectionRefused(err) || apierrors.IsTooManyRequests(err)
 }
 
 // events opens a watch. It ends when the server was asked to end it, and soon

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -380,6 +381,33 @@ func TestWatchGrantedLater(t *testing.T) {
 	})
 	if diff := cmp.Diff([]string{"applications argocd/web"}, d.read()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Watch ends at once also while it waits for a server that is away.
+func TestWatchEndsInVain(t *testing.T) {
+	s := startServer(t)
+	kubeconfig := s.kubeconfig()
+	s.http.Close()
+	var asked atomic.Int64
+	connection, err := Connect(Access{Kubeconfig: kubeconfig, Observe: func(Request) { asked.Add(1) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := New(connection, Options{Namespace: "argocd"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- c.Watch(ctx) }()
+	eventually(t, "asked again and again", func() bool { return asked.Load() >= 12 }) // it waits for seconds by then
+	cancel()
+	select {
+	case <-done:
+	case <-time.After(500 * time.Millisecond):
+		t.Error("it goes on")
+		<-done
 	}
 }
 
