@@ -52,7 +52,8 @@ test-install: ## test what is installed; the first run builds Helm, ko and the i
 	go -C test/install test -count=1 -timeout 30m ./...
 
 cluster: build ## start a kube-apiserver to play with, with Applications, a registry and a Git server
-	go -C test/cluster run ./up
+	go -C test/cluster build -o ../../bin/cluster ./up
+	cd test/cluster && exec ../../bin/cluster
 
 bench-cluster: build ## measure large fleets of a kube-apiserver: time, memory, and how soon a tag arrives
 	cd test/cluster && go run ./bench -binary ../../$(BIN)
