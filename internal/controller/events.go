@@ -31,6 +31,7 @@ const (
 	eventHeld      = "UpdateHeld"
 	eventUndecided = "UpdateUndecided"
 	eventNothing   = "NoEligibleTag"
+	eventTakenBack = "UpdateTakenBack"
 	eventBroken    = "InvalidSpec"
 )
 
@@ -90,7 +91,7 @@ func (ch change) updatedEvent() Event {
 // do something about it, whatever the words.
 func (ch change) known(e entry) bool {
 	return slices.ContainsFunc(ch.before.all(), func(b entry) bool {
-		return b.alias == e.alias && b.state == e.state && b.class == e.class
+		return b.alias == e.alias && reasonOf(b) == reasonOf(e)
 	})
 }
 
@@ -108,6 +109,10 @@ func reasonOf(e entry) string {
 		return eventUndecided
 	case v1alpha1.NothingEligible:
 		return eventNothing
+	case v1alpha1.Updated:
+		if e.reason != "" {
+			return eventTakenBack
+		}
 	}
 	return ""
 }

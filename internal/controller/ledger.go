@@ -117,10 +117,18 @@ func (ch *change) note(out plan.Outcome, now time.Time) {
 	}
 	i := slices.IndexFunc(ch.before.images, func(b entry) bool { return b.alias == e.alias })
 	if i >= 0 {
-		e = e.after(ch.before.images[i])
+		b := ch.before.images[i]
+		if out.State == plan.Updated && b.state == v1alpha1.Updated && b.version == e.version {
+			e.reason = takenBack
+		}
+		e = e.after(b)
 	}
 	ch.after.images = append(ch.after.images, e)
 }
+
+// takenBack is said of a version that was written a second time.
+const takenBack = "written again, since it was taken back: an ApplicationSet or another parent that manages the Application has to ignore its parameters; " +
+	"and a version that is not wanted has to be excluded, by the constraint or ignore-tags"
 
 // intended tells what was planned and not written, by method git:noop.
 func intended(out plan.Outcome) string {

@@ -138,19 +138,19 @@ subjects:
 var (
 	rightsEverywhere = []string{
 		"applications: get list patch watch",
-		"events: create patch",
+		"events: create",
 		"imageupdaters/status: patch",
 		"imageupdaters: get list patch watch",
 	}
 	rightsAtHome = []string{
 		"applications: get list patch watch",
 		"appprojects: get list watch",
-		"configmaps: get list watch",
-		"events: create patch",
+		"configmaps: get",
+		"events: create",
 		"imageupdaters/status: patch",
 		"imageupdaters: get list patch watch",
 		"leases: create get update",
-		"secrets: get list watch",
+		"secrets: get list",
 	}
 )
 

@@ -21,21 +21,17 @@ var (
 		"argoproj.io/applications patch",
 		"argoproj.io/applications watch",
 		"events create",
-		"events patch",
 	}
 	rightsAtHome = []string{
 		"argoproj.io/appprojects get",
 		"argoproj.io/appprojects list",
 		"argoproj.io/appprojects watch",
 		"configmaps get",
-		"configmaps list",
-		"configmaps watch",
 		"coordination.k8s.io/leases create",
 		"coordination.k8s.io/leases get",
 		"coordination.k8s.io/leases update",
 		"secrets get",
 		"secrets list",
-		"secrets watch",
 	}
 )
 
