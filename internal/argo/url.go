@@ -32,10 +32,21 @@ func ParseAddress(url string) Address {
 	end := strings.IndexAny(rest+"/", "/?#\\")
 	host, path := rest[:end], rest[end:]
 	host = host[strings.LastIndexByte(host, '@')+1:]
+	host = unescaped(host)
 	if protocol == "ssh" {
 		host, _, _ = strings.Cut(host, ":")
 	}
 	return Address{Protocol: protocol, Place: place(host, path)}
+}
+
+// unescaped is a host as a client of HTTP understands it (RFC 3986, section
+// 3.2.2).
+func unescaped(host string) string {
+	name, err := url.PathUnescape(host)
+	if err != nil {
+		return host // which no client takes
+	}
+	return strings.ToLower(name)
 }
 
 // scpPattern is user@host:path or user@host:port:path as Git clients take it,

@@ -2,6 +2,7 @@ package git
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -71,6 +72,9 @@ func FuzzAddress(f *testing.F) {
 		at, err := transport.NewEndpoint(s)
 		got := argo.ParseAddress(s)
 		if err != nil || at.Protocol == "file" || got.Protocol == "file" { // nowhere to log in, or with nothing
+			return
+		}
+		if strings.Trim(at.Host, "[:]") == "" || !slices.Contains([]string{"http", "https", "ssh", "git"}, at.Protocol) { // nobody is there
 			return
 		}
 		rest, ok := strings.CutPrefix(got.Place, strings.ToLower(at.Host))

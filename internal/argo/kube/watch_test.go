@@ -399,8 +399,11 @@ func TestWatchEndsInVain(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- c.Watch(ctx) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = c.Watch(ctx) // it ends with the context
+	}()
 	eventually(t, "asked again and again", func() bool { return asked.Load() >= 12 }) // it waits for seconds by then
 	cancel()
 	select {
