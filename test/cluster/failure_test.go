@@ -212,19 +212,20 @@ func answers(t *testing.T, w *cluster.World, port, path string, want int) {
 	})
 }
 
-// tagged waits until the Application's own tag is the one that is expected.
-func tagged(w *cluster.World, name, want string) {
+// tagged waits until the own tag of the Application web is the one that is
+// expected.
+func tagged(w *cluster.World, want string) {
 	w.Helper()
-	w.Until(name+" has the tag "+want, func() error {
-		if got := cluster.Field(w.Application(name), "spec.source.helm.parameters.1.value"); got != `"`+want+`"` {
+	w.Until("it has the tag "+want, func() error {
+		if got := cluster.Field(w.Application("web"), "spec.source.helm.parameters.1.value"); got != `"`+want+`"` {
 			return errors.New(got)
 		}
 		return nil
 	})
 }
 
-// eventsOf counts the events of a reason about the Application.
-func eventsOf(t *testing.T, w *cluster.World, reason string) int {
+// updates counts the events of updates.
+func updates(t *testing.T, w *cluster.World) int {
 	t.Helper()
 	var events core.EventList
 	if err := w.Client().List(t.Context(), &events, client.InNamespace(w.Namespace)); err != nil {
@@ -232,7 +233,7 @@ func eventsOf(t *testing.T, w *cluster.World, reason string) int {
 	}
 	n := 0
 	for _, e := range events.Items {
-		if e.Reason == reason {
+		if e.Reason == "ImagesUpdated" {
 			n += int(e.Count)
 		}
 	}
@@ -248,10 +249,10 @@ func TestAPIServerRestarts(t *testing.T) {
 	w.Apply(annotated)
 	health := w.Port()
 	p := w.Start("run", "--interval", "2s", "--registries-conf-path", conf(w), "--health-port", health, "--metrics-port", "0")
-	tagged(w, "web", "1.3.0")
+	tagged(w, "1.3.0")
 	answers(t, w, health, "/readyz", http.StatusOK)
 	w.Until("the event is written", func() error {
-		if n := eventsOf(t, w, "ImagesUpdated"); n != 1 {
+		if n := updates(t, w); n != 1 {
 			return fmt.Errorf("%d events", n)
 		}
 		return nil
@@ -268,16 +269,16 @@ func TestAPIServerRestarts(t *testing.T) {
 	if err := alone.Plane.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	tagged(w, "web", "1.4.0")
+	tagged(w, "1.4.0")
 	answers(t, w, health, "/readyz", http.StatusOK)
 	w.Until("both events are there", func() error {
-		if n := eventsOf(t, w, "ImagesUpdated"); n != 2 {
+		if n := updates(t, w); n != 2 {
 			return fmt.Errorf("%d events", n)
 		}
 		return nil
 	})
 	p.Stop()
-	if n := eventsOf(t, w, "ImagesUpdated"); n != 2 {
+	if n := updates(t, w); n != 2 {
 		t.Errorf("%d events of two updates", n)
 	}
 }

@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -306,9 +307,10 @@ func untilGone(w *cluster.World, name string) {
 	w.Helper()
 	w.Until("ImageUpdater "+name+" is gone", func() error {
 		object := status(w, "stays").DeepCopy()
-		if err := w.Client().Get(w.Context(), client.ObjectKey{Namespace: w.Namespace, Name: name}, object); !apierrors.IsNotFound(err) {
-			return fmt.Errorf("it is there (%v)", err)
+		err := w.Client().Get(w.Context(), client.ObjectKey{Namespace: w.Namespace, Name: name}, object)
+		if apierrors.IsNotFound(err) {
+			return nil
 		}
-		return nil
+		return errors.Join(errors.New("it is there"), err)
 	})
 }

@@ -65,14 +65,14 @@ func TestLeaderKilled(t *testing.T) {
 	w, _ := withImage(t, suite)
 	w.Apply(annotated)
 	first := start(w)
-	tagged(w, "web", "1.3.0")
+	tagged(w, "1.3.0")
 	second := start(w)
 	answers(t, w, second.health, "/readyz", http.StatusOK)
 	if !first.leads(t) || second.leads(t) {
 		t.Errorf("leads: %v and %v, want the first alone", first.leads(t), second.leads(t))
 	}
 	w.Push("team/web:1.4.0")
-	tagged(w, "web", "1.4.0")
+	tagged(w, "1.4.0")
 	if strings.Contains(second.Said(), "Checking") {
 		t.Error("the second works beside the first")
 	}
@@ -80,7 +80,7 @@ func TestLeaderKilled(t *testing.T) {
 	first.Kill()
 	killed := time.Now()
 	w.Push("team/web:1.5.0")
-	tagged(w, "web", "1.5.0")
+	tagged(w, "1.5.0")
 	if took := time.Since(killed); took > 30*time.Second {
 		t.Errorf("took over after %s", took)
 	}
@@ -90,7 +90,7 @@ func TestLeaderKilled(t *testing.T) {
 	if n := *lease(t, w).Spec.LeaseTransitions; n != 1 {
 		t.Errorf("the Lease changed hands %d times", n)
 	}
-	if n := eventsOf(t, w, "ImagesUpdated"); n > 3 {
+	if n := updates(t, w); n > 3 {
 		t.Errorf("%d events of three updates", n)
 	}
 }

@@ -208,7 +208,7 @@ func TestMetricsOfAnUpdate(t *testing.T) {
 	w, _ := withImage(t, suite)
 	w.Apply(annotated)
 	r := start(w)
-	tagged(w, "web", "1.3.0")
+	tagged(w, "1.3.0")
 	app := `{application="` + w.Namespace + `/web"}`
 	const registry = `{registry="reg.example.com"}`
 	for _, want := range []string{

@@ -93,8 +93,7 @@ func (r *Wire) serve(group *sync.WaitGroup) {
 
 // copy passes on what comes from one side, until either has closed.
 func (r *Wire) copy(to, from net.Conn) {
-	defer to.Close()
-	defer from.Close()
+	defer func() { _, _ = to.Close(), from.Close() }()
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)

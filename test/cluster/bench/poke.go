@@ -21,9 +21,9 @@ import (
 // quiet is told of cycles that go well.
 type quiet struct{ cycles chan controller.Cycle }
 
-func (quiet) Planned([]plan.Plan)          {}
-func (q quiet) Done(c controller.Cycle)    { q.cycles <- c }
-func (quiet) Trouble(what string, _ error) {}
+func (quiet) Planned([]plan.Plan)       {}
+func (q quiet) Done(c controller.Cycle) { q.cycles <- c }
+func (quiet) Trouble(string, error)     {}
 
 // poke measures from a Poke to the Application that is patched, in this process.
 func poke(ctx context.Context, b *bench, s *site) (f figures, err error) {
