@@ -81,7 +81,6 @@ fuzz: ## try every parser with invented input
 	done
 
 gen: ## write what is generated: the import table, the ImageUpdater's schema and copies, manifests and chart
-gen: ## write what is generated: the import table, the ImageUpdater's schema and copies, install*.yaml, the chart's table of values
 	go test . -run '^TestImportTable$$' -update
 	go $(CODEGEN) object paths=./api/... crd paths=./api/... output:crd:dir=manifests/crd
 	go -C test/install test -run '^(TestInstallFiles|TestChartDefinition|TestValuesAreDocumented)$$' -update
