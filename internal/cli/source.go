@@ -222,7 +222,7 @@ func (o *sourceOptions) openServer(sh shell, access *kube.Connection, tell obser
 	return out, err
 }
 
-// Rules are the ImageUpdaters of the cluster; none without one.
+// imageUpdaters are those of the cluster; none without one.
 func (s source) imageUpdaters(ctx context.Context) ([]v1alpha1.ImageUpdater, error) {
 	if s.cluster == nil {
 		return nil, nil

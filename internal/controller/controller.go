@@ -231,15 +231,16 @@ func (c *Controller) tell(ctx context.Context, done Cycle, objects []v1alpha1.Im
 	if c.Options.DryRun {
 		return
 	}
+	broken := brokenRules(done.Rules)
 	var g errgroup.Group
 	g.SetLimit(maxTold)
-	for _, u := range c.statuses(done, objects) {
+	for _, u := range c.statuses(done, objects, broken) {
 		g.Go(func() error {
 			c.trouble(ctx, fmt.Sprintf("write the status of ImageUpdater %s/%s", u.Namespace, u.Name), c.Cluster.WriteStatus(ctx, u))
 			return nil
 		})
 	}
-	for _, e := range c.events(changes, objects, brokenRules(done.Rules)) {
+	for _, e := range c.events(changes, objects, broken) {
 		g.Go(func() error {
 			c.trouble(ctx, fmt.Sprintf("write an event of %s %s", e.Kind, e.Object), c.Cluster.Event(ctx, e))
 			return nil
@@ -256,8 +257,8 @@ func (c *Controller) trouble(ctx context.Context, what string, err error) {
 }
 
 // statuses are the objects whose status has something new to say.
-func (c *Controller) statuses(done Cycle, objects []v1alpha1.ImageUpdater) []v1alpha1.ImageUpdater {
-	broken := brokenRules(done.Rules)
+func (c *Controller) statuses(done Cycle, objects []v1alpha1.ImageUpdater, broken map[argo.Key]error) []v1alpha1.ImageUpdater {
+	governed := c.ledger.governed()
 	c.ledger.remember(done.Outcomes, objects, c.now())
 	var out []v1alpha1.ImageUpdater
 	for _, u := range objects {
@@ -268,7 +269,7 @@ func (c *Controller) statuses(done Cycle, objects []v1alpha1.ImageUpdater) []v1a
 		case u.Generation != u.Status.ObservedGeneration && !done.saw(key):
 			continue // nobody has looked yet at what it asks for now
 		}
-		f := finding{object: u, broken: broken[key], ledger: &c.ledger, now: c.now()}
+		f := finding{object: u, broken: broken[key], ledger: &c.ledger, governed: governed[key], now: c.now()}
 		if status := f.status(); !equality.Semantic.DeepEqual(status, u.Status) {
 			u.Status = status
 			out = append(out, u)

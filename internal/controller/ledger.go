@@ -180,15 +180,12 @@ func (a account) all() []entry {
 	return append([]entry{a.whole}, a.images...)
 }
 
-// of are the owners that one ImageUpdater governs, in their order.
-func (l *ledger) of(imageUpdater argo.Key) []owner {
-	var out []owner
-	for o := range l.accounts {
-		if o.imageUpdater == imageUpdater {
-			out = append(out, o)
-		}
+// governed are the owners by the ImageUpdater that governs them, in their order.
+func (l *ledger) governed() map[argo.Key][]owner {
+	out := map[argo.Key][]owner{}
+	for _, o := range slices.SortedFunc(maps.Keys(l.accounts), owner.compare) {
+		out[o.imageUpdater] = append(out[o.imageUpdater], o)
 	}
-	slices.SortFunc(out, owner.compare)
 	return out
 }
 
@@ -216,11 +213,13 @@ func (l *ledger) remember(outcomes []plan.Outcome, objects []v1alpha1.ImageUpdat
 // widen adds to pokes the Applications that the ImageUpdaters among them have
 // governed so far: each may have left one.
 func (l *ledger) widen(pokes []update.Poke) []update.Poke {
-	for _, p := range slices.Clone(pokes) {
-		if p.ImageUpdater == (argo.Key{}) {
-			continue
-		}
-		for _, o := range l.of(p.ImageUpdater) {
+	about := slices.DeleteFunc(slices.Clone(pokes), func(p update.Poke) bool { return p.ImageUpdater == argo.Key{} })
+	if len(about) == 0 {
+		return pokes
+	}
+	governed := l.governed()
+	for _, p := range about {
+		for _, o := range governed[p.ImageUpdater] {
 			pokes = append(pokes, update.Poke{App: o.app})
 		}
 	}

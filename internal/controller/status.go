@@ -44,10 +44,11 @@ const statusAge = time.Hour
 
 // finding is what a cycle found out about one ImageUpdater.
 type finding struct {
-	object v1alpha1.ImageUpdater
-	broken error // why its spec cannot be used
-	ledger *ledger
-	now    time.Time
+	object   v1alpha1.ImageUpdater
+	broken   error // why its spec cannot be used
+	ledger   *ledger
+	governed []owner // by the object
+	now      time.Time
 }
 
 // status is what the object should say of itself. It is the status that it has
@@ -81,7 +82,7 @@ type tally struct {
 func (f finding) applications(s *v1alpha1.ImageUpdaterStatus) tally {
 	var t tally
 	s.Applications = nil
-	for _, o := range f.ledger.of(argo.Key{Namespace: f.object.Namespace, Name: f.object.Name}) {
+	for _, o := range f.governed {
 		a := f.ledger.accounts[o]
 		t.count(a)
 		s.Applications = append(s.Applications, a.status(o.app.Name))
@@ -190,7 +191,7 @@ func (f finding) idle() string {
 // worst names a failure, and how many more there are.
 func (f finding) worst() string {
 	first, more := "", -1
-	for _, o := range f.ledger.of(argo.Key{Namespace: f.object.Namespace, Name: f.object.Name}) {
+	for _, o := range f.governed {
 		for _, e := range f.ledger.accounts[o].all() {
 			if e.state != v1alpha1.Failed {
 				continue

@@ -23,7 +23,7 @@ func TestDeclaredAgreesWithBuild(t *testing.T) {
 	settled := 0
 	for range 5000 {
 		track := settings.Track{Name: "a", Alias: "a", Policy: p, Image: ref(t, "reg.example.com/team/a"), KustomizeName: pick("", "", "placeholder")}
-		keys := settings.Keys{Name: pick("", "n"), Tag: "t", Given: true}
+		keys := settings.Keys{Name: pick("", "n", "t"), Tag: "t", Given: true}
 		if r.IntN(4) == 0 {
 			keys = settings.Keys{Spec: "s", Given: true}
 		}

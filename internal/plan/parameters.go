@@ -149,8 +149,8 @@ func (in Intent) says(t settings.Track, version image.Ref) bool {
 			values = append(values, [2]string{v.Name, v.Value})
 		}
 	}
-	for key, want := range map[string]string{keys.Name: version.Name, keys.Tag: version.Version(), keys.Spec: version.String()} {
-		if key != "" && !once(values, [2]string{key, want}) {
+	for _, want := range [][2]string{{keys.Name, version.Name}, {keys.Tag, version.Version()}, {keys.Spec, version.String()}} {
+		if want[0] != "" && !once(values, want) {
 			return false
 		}
 	}

@@ -199,7 +199,11 @@ func (u *Updater) refresh(ctx context.Context, results map[owner]result) {
 	g.SetLimit(cmp.Or(u.Options.Concurrency, 10))
 	for app := range apps {
 		g.Go(func() error {
-			u.observe(Refreshed{App: app, Err: u.Writer.Refresh(ctx, app)})
+			err := u.mayWrite(ctx)
+			if err == nil {
+				err = u.Writer.Refresh(ctx, app)
+			}
+			u.observe(Refreshed{App: app, Err: err})
 			return nil
 		})
 	}
