@@ -347,8 +347,8 @@ func TestTagsOutlivesTheOneThatAskedFirst(t *testing.T) {
 	}))
 	c := client(t, registry.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
-	var group sync.WaitGroup
-	group.Go(func() {
+	var first, group sync.WaitGroup
+	first.Go(func() {
 		if _, err := c.Tags(ctx, w.target(credential.Registry{})); !errors.Is(err, context.Canceled) {
 			t.Errorf("the one that gave up: %v", err)
 		}
@@ -361,6 +361,7 @@ func TestTagsOutlivesTheOneThatAskedFirst(t *testing.T) {
 	})
 	time.Sleep(20 * time.Millisecond) // for the second to join the first
 	cancel()
+	first.Wait() // the answer comes after it has given up
 	close(release)
 	group.Wait()
 }
