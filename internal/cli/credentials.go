@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"k8s.io/client-go/rest"
-
 	"argocd-image-updater/internal/argo"
 	"argocd-image-updater/internal/argo/kube"
 	"argocd-image-updater/internal/credential"
@@ -48,13 +46,9 @@ func (w *world) secrets(access *kube.Connection) (*secrets.Source, error) {
 			return nil, &exit{exitUsage, fmt.Errorf("--%s: with a cluster, SSH keys come from Secrets and known hosts from the ConfigMap argocd-ssh-known-hosts-cm: put yours there", flag)}
 		}
 	}
-	server, _, err := rest.DefaultServerUrlFor(access.Config)
+	server, transport, err := access.Transport()
 	if err != nil {
-		return nil, fmt.Errorf("kubernetes: server %q: %w", access.Config.Host, err)
-	}
-	transport, err := rest.TransportFor(access.Config)
-	if err != nil {
-		return nil, fmt.Errorf("kubernetes: server %s: %w", access.Config.Host, err)
+		return nil, err
 	}
 	return secrets.New(secrets.Options{Server: server, Transport: transport, Namespace: access.Namespace, ArgoCD: w.source.namespace}), nil
 }

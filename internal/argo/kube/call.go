@@ -12,7 +12,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/rest"
 )
 
 const (
@@ -35,14 +34,10 @@ type api struct {
 	patience time.Duration
 }
 
-func newAPI(config *rest.Config) (*api, error) {
-	base, _, err := rest.DefaultServerUrlFor(config)
+func newAPI(c *Connection) (*api, error) {
+	base, transport, err := c.Transport()
 	if err != nil {
-		return nil, fmt.Errorf("kubernetes: server %q: %w", config.Host, err)
-	}
-	transport, err := rest.TransportFor(config)
-	if err != nil {
-		return nil, fmt.Errorf("kubernetes: server %s: %w", config.Host, err)
+		return nil, err
 	}
 	return &api{base: base, patience: patience, http: &http.Client{
 		Transport: transport,

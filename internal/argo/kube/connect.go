@@ -2,6 +2,8 @@ package kube
 
 import (
 	"fmt"
+	"net/http"
+	"net/url"
 	"strings"
 
 	"k8s.io/client-go/rest"
@@ -31,6 +33,19 @@ type Connection struct {
 	Config *rest.Config
 	// Namespace is our own: that of the Pod, or of the kubeconfig's context.
 	Namespace string
+}
+
+// Transport is the URL of the server, and what makes requests of it as whom we
+// are.
+func (c *Connection) Transport() (server *url.URL, transport http.RoundTripper, err error) {
+	server, _, err = rest.DefaultServerUrlFor(c.Config)
+	if err == nil {
+		transport, err = rest.TransportFor(c.Config)
+	}
+	if err != nil {
+		err = fmt.Errorf("kubernetes: server %q: %w", c.Config.Host, err)
+	}
+	return server, transport, err
 }
 
 // Connect finds out how to reach the API server. It asks the server nothing.

@@ -81,7 +81,7 @@ func New(c *Connection, o Options) (*Client, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	api, err := newAPI(c.Config)
+	api, err := newAPI(c)
 	if err != nil {
 		return nil, err
 	}
