@@ -1,6 +1,7 @@
 package argo
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,12 @@ type Project struct {
 	namespaces []namespaceRule
 	windows    []*window
 }
+
+// DefaultProject is that of an Application which names none.
+const DefaultProject = "default"
+
+// ProjectName is the name of the Application's AppProject.
+func (a Application) ProjectName() string { return cmp.Or(a.Project, DefaultProject) }
 
 // ProjectSpec is the spec of an AppProject as it is written, as far as it is
 // read here.

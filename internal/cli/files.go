@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -89,7 +88,7 @@ func (f *files) problems() []error {
 func (f *files) Project(_ context.Context, app argo.Application) (*argo.Project, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	key := argo.Key{Namespace: f.namespace, Name: cmp.Or(app.Project, defaultProject)}
+	key := argo.Key{Namespace: f.namespace, Name: app.ProjectName()}
 	for _, p := range f.world.Projects {
 		if p.Key == key {
 			return &p, nil
@@ -98,19 +97,15 @@ func (f *files) Project(_ context.Context, app argo.Application) (*argo.Project,
 	return nil, nil
 }
 
-// defaultProject is that of an Application which names none; what Argo CD makes
-// of it sets no limits.
-const defaultProject = "default"
-
 // notices tell of projects whose limits are not known.
 func (f *files) notices() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	missing := map[string]bool{}
 	for _, app := range f.world.Applications {
-		missing[cmp.Or(app.Project, defaultProject)] = true
+		missing[app.ProjectName()] = true
 	}
-	delete(missing, defaultProject)
+	delete(missing, argo.DefaultProject) // as Argo CD makes it, it sets no limits
 	for _, p := range f.world.Projects {
 		delete(missing, p.Name)
 	}

@@ -25,10 +25,8 @@ func (s *service) watcher() watcher {
 		line: observers{s, s.progress},
 		requests: observed{
 			kubernetes: func(r kube.Request) { s.metrics.KubernetesRequest(r.Code) },
-			argocd: func(address string, r api.Request) {
-				s.health.Progress()
-				s.metrics.ArgoCDRequest(address, r.Code)
-			},
+			// Requests to an API are no sign of life of a cycle: watches make them, too.
+			argocd:  func(address string, r api.Request) { s.metrics.ArgoCDRequest(address, r.Code) },
 			changed: s.changed,
 		},
 		registry: func(o registry.Observation) {

@@ -84,7 +84,7 @@ func (r Repositories) Find(url, project string) Object {
 }
 
 func ofProject(entries []Object, url, project string) Object {
-	for _, p := range []string{cmp.Or(project, "default"), ""} {
+	for _, p := range []string{cmp.Or(project, argo.DefaultProject), ""} {
 		fits := slices.DeleteFunc(slices.Clone(entries), func(o Object) bool { return o.text(keyProject) != p })
 		if best := withLogin(fits, url); best.Name != "" {
 			return best

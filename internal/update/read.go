@@ -163,7 +163,7 @@ func (u *Updater) errand(w *wish) (e *errand, done bool) {
 	case credential.Secret:
 		e.location.Namespace = w.app.Namespace
 	case credential.RepoCreds:
-		e.location.Project = cmp.Or(w.app.Project, "default")
+		e.location.Project = w.app.ProjectName()
 	}
 	return e, !pending(w.items)
 }

@@ -130,7 +130,7 @@ func (c *Client) admitsKey(key argo.Key) bool {
 func (c *Client) remember(app argo.Application) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.projects[app.Key] = project(app)
+	c.projects[app.Key] = app.ProjectName()
 }
 
 // project is the project of an Application as far as it is known; "" if not.

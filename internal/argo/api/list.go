@@ -93,7 +93,7 @@ func (c *Client) list(ctx context.Context) ([]entry, uint64, error) {
 	projects := make(map[argo.Key]string, len(l.entries))
 	for _, e := range l.entries {
 		if e.err == nil {
-			projects[e.app.Key] = project(e.app)
+			projects[e.app.Key] = e.app.ProjectName()
 		}
 	}
 	c.mu.Lock()
@@ -170,14 +170,6 @@ func (l *list) readItems(from *json.Decoder, m *meter) error {
 		}
 	}
 	return expect(from, json.Delim(']'))
-}
-
-// project of an Application; Argo CD takes "default" where none is named.
-func project(app argo.Application) string {
-	if app.Project == "" {
-		return "default"
-	}
-	return app.Project
 }
 
 // expect reads one token that has to be there.

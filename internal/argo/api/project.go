@@ -37,7 +37,7 @@ func (c *Client) Project(ctx context.Context, app argo.Application) (*argo.Proje
 			Applications: []string{"*"}, // it matches already
 		})
 	}
-	p := argo.CompileProject(argo.Key{Name: project(app)}, spec)
+	p := argo.CompileProject(argo.Key{Name: app.ProjectName()}, spec)
 	return &p, nil
 }
 

@@ -1,7 +1,6 @@
 package kube
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -37,7 +36,7 @@ func nextProject(from *json.Decoder) (*object[argo.Project], error) {
 // AppProjects are read with the first question after a List, and hold until
 // the next List; that they cannot be read is an answer, too.
 func (c *Client) Project(ctx context.Context, app argo.Application) (*argo.Project, error) {
-	name := cmp.Or(app.Project, "default")
+	name := app.ProjectName()
 	known := c.known(ctx)
 	o := known.projects[name]
 	switch {
